@@ -5,9 +5,9 @@ GRANT SELECT, UPDATE ON SEQUENCE llm.all_semantic_index_id_seq TO pg_database_ow
 -- What a model was trained on shows in its files.
 GRANT SELECT, INSERT ON llm.model_file TO pg_database_owner;
 -- For dumps and restores by a database's owner; everybody else has the views, each role its own rows.
-GRANT SELECT, INSERT ON llm.all_cleaning, llm.all_mark, llm.all_step, llm.all_change, llm.all_catalog, llm.all_description,
+GRANT SELECT, INSERT ON llm.all_cleaning, llm.all_mark, llm.all_step, llm.all_change, llm.all_rule, llm.all_catalog, llm.all_description,
     llm.all_taught, llm.all_metric, llm.all_ask, llm.all_ask_calibration TO pg_database_owner;
-GRANT SELECT, INSERT, UPDATE, DELETE ON llm.cleaning, llm.mark, llm.step, llm.change, llm.catalog, llm.description,
+GRANT SELECT, INSERT, UPDATE, DELETE ON llm.cleaning, llm.mark, llm.step, llm.change, llm.rule, llm.catalog, llm.description,
     llm.taught, llm.metric, llm.ask_log, llm.ask_calibration TO PUBLIC;
 GRANT SELECT, UPDATE ON SEQUENCE llm.all_graph_id_seq, llm.all_graph_source_id_seq, llm.all_graph_row_id_seq, llm.all_entity_id_seq,
 llm.all_relation_id_seq TO pg_database_owner;
@@ -32,3 +32,12 @@ GRANT SELECT, INSERT ON llm.budget TO pg_database_owner;
 GRANT SELECT ON @extschema@.llm_usage TO PUBLIC;
 -- Where a key lies is no secret; the key itself is in no table.
 GRANT SELECT ON llm.redaction_key TO PUBLIC;
+-- Merges of duplicates: for dumps; everybody else has the views, each role its own rows.
+GRANT SELECT, INSERT ON llm.all_record_merge, llm.all_merged_row, llm.all_repointed_row TO pg_database_owner;
+GRANT SELECT, INSERT, UPDATE, DELETE ON llm.record_merge, llm.merged_row, llm.repointed_row TO PUBLIC;
+-- Streams: transforms and records, for dumps; each role has the views of its own.
+GRANT SELECT, INSERT ON llm.all_stream, llm.stream_offset, llm.all_stream_dead_letter, llm.stream_change, llm.all_stream_window,
+    llm.all_stream_alert, llm.stream_score, llm.all_stream_alarm TO pg_database_owner;
+GRANT SELECT, UPDATE ON SEQUENCE llm.all_stream_id_seq, llm.all_stream_dead_letter_id_seq, llm.stream_change_id_seq,
+    llm.all_stream_window_id_seq, llm.all_stream_alert_id_seq, llm.all_stream_alarm_id_seq TO pg_database_owner;
+GRANT SELECT ON @extschema@.stream_stats, @extschema@.stream_dead_letter, @extschema@.stream_alarm TO PUBLIC;

@@ -428,11 +428,11 @@ COMMENT ON FUNCTION llm_tag_votes IS 'How several models, or several wordings of
 DROP FUNCTION llm_duplicates;
 CREATE FUNCTION llm_duplicates(
     target regclass, columns text[] DEFAULT NULL, threshold double precision DEFAULT 0.65
-) RETURNS TABLE (key_a jsonb, key_b jsonb, score real, differs text[])
+) RETURNS TABLE (key_a jsonb, key_b jsonb, score real, differs text[], cluster bigint)
 LANGUAGE plpython3u STABLE ROWS 100 SET search_path = pg_catalog, pg_temp
-AS $$ from pg_llm.functions import cleaning; return cleaning.llm_duplicates(target, columns, threshold) $$;
+AS $$ from pg_llm.functions import duplicates; return duplicates.llm_duplicates(target, columns, threshold) $$;
 
-COMMENT ON FUNCTION llm_duplicates IS 'Pairs of rows of a table that are nearly the same, the most alike first, with the columns that differ.';
+COMMENT ON FUNCTION llm_duplicates IS 'Pairs of rows of a table that are about one thing, cluster by cluster, with the columns that differ.';
 
 DROP FUNCTION llm_review;
 CREATE FUNCTION llm_review(run uuid, k bigint DEFAULT 10) RETURNS TABLE (
@@ -859,6 +859,203 @@ LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import cleaning; return cleaning.llm_refuse(run, step, column, detector, key) $$;
 
 COMMENT ON FUNCTION llm_refuse IS 'Refuse repairs of a run by step, column, detector or row: they are not applied, nor proposed again.';
+
+CREATE FUNCTION llm_mask(target regclass, policy jsonb, roles text[] DEFAULT '{}', name text DEFAULT NULL) RETURNS text
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import privacy; return privacy.llm_mask(target, policy, roles, name) $$;
+COMMENT ON FUNCTION llm_mask IS 'Make a view of a table that shows columns in plain to members of some roles, and masked to all others; returns its name.';
+
+DROP FUNCTION llm_sql;
+-- Without SET search_path: tables are looked up, and written into the SQL, as the caller sees them.
+CREATE FUNCTION llm_sql(
+    question text, tables regclass[] DEFAULT NULL, model text DEFAULT NULL, after uuid DEFAULT NULL
+) RETURNS TABLE (sql text, confidence real, explanation text, alternatives jsonb)
+LANGUAGE plpython3u VOLATILE COST 100000 ROWS 1 TRANSFORM FOR TYPE jsonb
+AS $$ from pg_llm.functions import ask; return ask.llm_sql(question, tables, model, after) $$;
+COMMENT ON FUNCTION llm_sql IS 'The SELECT that answers a question about your tables, how sure it is, and what else the question may mean.';
+
+DROP FUNCTION ask_rows;
+CREATE FUNCTION ask_rows(
+    question text, tables regclass[] DEFAULT NULL, model text DEFAULT NULL, after uuid DEFAULT NULL
+) RETURNS SETOF jsonb
+LANGUAGE plpython3u VOLATILE COST 100000 ROWS 100 TRANSFORM FOR TYPE jsonb
+AS $$ from pg_llm.functions import ask; return ask.ask_rows(question, tables, model, after) $$;
+COMMENT ON FUNCTION ask_rows IS 'The rows that answer a question about your tables, one object each; an error where none are sure enough.';
+
+CREATE FUNCTION llm_guard(target regclass, run uuid, mode text DEFAULT 'trigger') RETURNS TABLE (
+    step bigint, "column" text, description text, cells bigint, covered bigint, sql text, note text
+)
+LANGUAGE plpython3u VOLATILE ROWS 20 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_guard(target, run, mode) $$;
+COMMENT ON FUNCTION llm_guard IS 'Let the accepted repairs of a run clean what is written to a table from now on, in plain SQL, or show a view.';
+
+CREATE FUNCTION llm_drop_guard(target regclass) RETURNS boolean
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_drop_guard(target) $$;
+COMMENT ON FUNCTION llm_drop_guard IS 'Take the guard of a table away, trigger and view; false if it has none.';
+
+CREATE FUNCTION llm_define_rule(
+    target regclass, name text, sql text DEFAULT NULL, definition jsonb DEFAULT NULL, severity text DEFAULT 'warn'
+) RETURNS void
+LANGUAGE plpython3u VOLATILE TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_define_rule(target, name, sql, definition, severity) $$;
+COMMENT ON FUNCTION llm_define_rule IS 'Keep a rule that the rows of a table must follow, in place of your rule of that name on that table.';
+
+CREATE FUNCTION llm_drop_rule(target regclass, name text) RETURNS void
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_drop_rule(target, name) $$;
+COMMENT ON FUNCTION llm_drop_rule IS 'Forget a rule of yours on a table.';
+
+CREATE FUNCTION llm_check(target regclass) RETURNS TABLE (rule text, severity text, failed bigint, examples jsonb)
+LANGUAGE plpython3u STABLE ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_check(target) $$;
+COMMENT ON FUNCTION llm_check IS 'How many rows of a table break each of your rules, with examples and what would satisfy the rule there.';
+
+-- Without SET search_path, so that target and transform mean what they mean to the caller; the rest is pinned inside.
+-- jsonb without TRANSFORM: it passes through as text.
+CREATE PROCEDURE stream_create(
+    name text, source jsonb, target text, columns jsonb DEFAULT NULL, transform text DEFAULT NULL,
+    key text[] DEFAULT NULL, event_time text DEFAULT NULL, on_error text DEFAULT 'dead_letter',
+    max_batch int DEFAULT 5000, max_delay interval DEFAULT '500 ms'
+)
+LANGUAGE plpython3u
+AS $$ from pg_llm.functions import streams; return streams.stream_create(name, source, target, columns, transform, key, event_time, on_error, max_batch, max_delay) $$;
+COMMENT ON PROCEDURE stream_create IS 'Read records from a source into a table, each exactly once, through a SELECT over each batch.';
+
+CREATE PROCEDURE stream_drop(name text)
+LANGUAGE plpython3u SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import streams; return streams.stream_drop(name) $$;
+COMMENT ON PROCEDURE stream_drop IS 'Forget a stream with its offsets, dead letters, windows and alerts, or one window or alert; the target stays.';
+
+CREATE PROCEDURE stream_pause(name text)
+LANGUAGE plpython3u SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import streams; return streams.stream_pause(name) $$;
+COMMENT ON PROCEDURE stream_pause IS 'Let a stream rest after the batch that is being written.';
+
+CREATE PROCEDURE stream_resume(name text)
+LANGUAGE plpython3u SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import streams; return streams.stream_resume(name) $$;
+COMMENT ON PROCEDURE stream_resume IS 'Let a stream that was paused, or that an error has stopped, go on where it was.';
+
+CREATE FUNCTION stream_seek(
+    name text, partition text DEFAULT NULL, "offset" bigint DEFAULT NULL, at timestamptz DEFAULT NULL
+) RETURNS bigint
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import streams; return streams.stream_seek(name, partition, offset, at) $$;
+COMMENT ON FUNCTION stream_seek IS 'Let one or all partitions of a stream go on from an offset or a moment; returns how many.';
+
+CREATE FUNCTION stream_retry(name text, id bigint DEFAULT NULL) RETURNS bigint
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import streams; return streams.stream_retry(name, id) $$;
+COMMENT ON FUNCTION stream_retry IS 'Take the dead letters of a stream, or one of them, once more; returns how many are taken now.';
+
+CREATE FUNCTION stream_run(name text, max_rows bigint DEFAULT NULL) RETURNS bigint
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import streams; return streams.stream_run(name, max_rows) $$;
+COMMENT ON FUNCTION stream_run IS 'Take what waits for a stream whose source is a table, without a worker; returns how many changes were taken.';
+
+CREATE PROCEDURE stream_window(
+    name text, stream text, kind text, size interval, slide interval DEFAULT NULL, lateness interval DEFAULT NULL,
+    group_by text[] DEFAULT '{}', aggregates jsonb DEFAULT '{"rows": "count(*)"}'
+)
+LANGUAGE plpython3u SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import streams; return streams.stream_window(name, stream, kind, size, slide, lateness, group_by, aggregates) $$;
+COMMENT ON PROCEDURE stream_window IS 'Keep aggregates of a stream by windows of event time, in a table of that name beside its target.';
+
+-- Without SET search_path, so that the condition means what it means to the caller.
+CREATE PROCEDURE stream_alert(
+    name text, source text, condition text, action text DEFAULT 'table', "to" text DEFAULT NULL,
+    dedupe text DEFAULT NULL, cooldown interval DEFAULT NULL, score jsonb DEFAULT NULL
+)
+LANGUAGE plpython3u
+AS $$ from pg_llm.functions import streams; return streams.stream_alert(name, source, condition, action, to, dedupe, cooldown, score) $$;
+COMMENT ON PROCEDURE stream_alert IS 'Raise an alarm, with the row as evidence, where a condition holds for a row of a stream or for a window.';
+
+CREATE FUNCTION llm.stream_alarms(max_rows int) RETURNS TABLE (
+    id bigint, name text, action jsonb, source jsonb, evidence jsonb, at text
+)
+LANGUAGE plpython3u VOLATILE ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import streams; return streams.stream_alarms(max_rows) $$;
+COMMENT ON FUNCTION llm.stream_alarms IS 'Alarms of the caller''s streams that a worker has to deliver.';
+
+CREATE FUNCTION llm.stream_delivered(alarm bigint, error text) RETURNS void
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import streams; return streams.stream_delivered(alarm, error) $$;
+COMMENT ON FUNCTION llm.stream_delivered IS 'Note that an alarm was delivered, or why it could not be.';
+
+CREATE FUNCTION llm.stream_assignments() RETURNS TABLE (
+    id int, name text, source jsonb, columns jsonb, max_batch int, max_delay int
+)
+LANGUAGE plpython3u VOLATILE ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import streams; return streams.stream_assignments() $$;
+COMMENT ON FUNCTION llm.stream_assignments IS 'The running streams whose owner''s rights the caller has.';
+
+CREATE FUNCTION llm.stream_lease(stream int, partitions text[]) RETURNS TABLE (
+    partition text, "position" bigint, seek_to timestamptz, token bigint
+)
+LANGUAGE plpython3u VOLATILE ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import streams; return streams.stream_lease(stream, partitions) $$;
+COMMENT ON FUNCTION llm.stream_lease IS 'Take or keep the session''s fair share of a stream''s partitions; each with the fencing token to write with.';
+
+CREATE FUNCTION llm.stream_position(stream int, partition text, token bigint, "position" bigint) RETURNS bool
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import streams; return streams.stream_position(stream, partition, token, position) $$;
+COMMENT ON FUNCTION llm.stream_position IS 'Set where a partition is read from that had no offset yet, or only a moment.';
+
+CREATE FUNCTION llm.stream_report(stream int, partition text, error text, stop bool) RETURNS void
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import streams; return streams.stream_report(stream, partition, error, stop) $$;
+COMMENT ON FUNCTION llm.stream_report IS 'Say in stream_stats what keeps a worker from reading a partition, or the whole stream; it may stop the stream.';
+
+-- JSON in texts, which is read where it is needed.
+CREATE FUNCTION llm.stream_write(
+    stream int, claims text, payloads text, places text, positions text, times text, keys text, dead text
+) RETURNS bigint
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import streams; return streams.stream_write(stream, claims, payloads, places, positions, times, keys, dead) $$;
+COMMENT ON FUNCTION llm.stream_write IS 'Write what came of a batch with the offsets after it, if the caller still holds the partitions.';
+
+-- One for all tables, and the extension's: nobody can plant another under its name.
+CREATE FUNCTION llm.follow_stream() RETURNS trigger
+LANGUAGE plpython3u SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
+AS $$ from pg_llm.functions import streams; return streams.follow_stream(TD) $$;
+COMMENT ON FUNCTION llm.follow_stream IS 'Statement trigger of a table that is a stream''s source: keeps the rows that were written until they are read.';
+
+CREATE FUNCTION llm_golden(
+    target regclass, survivorship jsonb DEFAULT '{}', columns text[] DEFAULT NULL,
+    threshold double precision DEFAULT 0.95, clusters jsonb DEFAULT NULL
+) RETURNS TABLE (cluster bigint, kept jsonb, removed jsonb, golden jsonb, changed jsonb)
+LANGUAGE plpython3u STABLE ROWS 100 TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import duplicates; return duplicates.llm_golden(target, survivorship, columns, threshold, clusters) $$;
+COMMENT ON FUNCTION llm_golden IS 'The golden records that llm_merge would make of the duplicates of a table.';
+
+-- Without SET search_path, so that the tables' triggers run as they do for any other statement.
+CREATE FUNCTION llm_merge(
+    target regclass, survivorship jsonb DEFAULT '{}', columns text[] DEFAULT NULL,
+    threshold double precision DEFAULT 0.95, clusters jsonb DEFAULT NULL
+) RETURNS uuid
+LANGUAGE plpython3u VOLATILE TRANSFORM FOR TYPE jsonb
+AS $$ from pg_llm.functions import duplicates; return duplicates.llm_merge(target, survivorship, columns, threshold, clusters) $$;
+COMMENT ON FUNCTION llm_merge IS 'Make one golden record of each cluster of duplicates, and point foreign keys to it; returns the run.';
+
+CREATE FUNCTION llm_unmerge(run uuid) RETURNS TABLE (restored bigint, edited bigint, gone bigint)
+LANGUAGE plpython3u VOLATILE ROWS 1
+AS $$ from pg_llm.functions import duplicates; return duplicates.llm_unmerge(run) $$;
+COMMENT ON FUNCTION llm_unmerge IS 'Put the rows and foreign keys back that llm_merge removed and changed; edited and deleted ones are counted.';
+
+CREATE FUNCTION llm_match(
+    input text, reference regclass, "column" text, k bigint DEFAULT 1, threshold double precision DEFAULT 0.5
+) RETURNS TABLE (key jsonb, value text, score real)
+LANGUAGE plpython3u STABLE ROWS 1 COST 10000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import duplicates; return duplicates.llm_match(input, reference, column, k, threshold) $$;
+COMMENT ON FUNCTION llm_match IS 'The values of a reference table that a text means, with the keys of their rows; none where it is not sure.';
+
+CREATE FUNCTION llm_match_batch(
+    inputs text[], reference regclass, "column" text, k bigint DEFAULT 1, threshold double precision DEFAULT 0.5
+) RETURNS TABLE (ordinality bigint, key jsonb, value text, score real)
+LANGUAGE plpython3u STABLE ROWS 100 COST 10000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import duplicates; return duplicates.llm_match_batch(inputs, reference, column, k, threshold) $$;
+COMMENT ON FUNCTION llm_match_batch IS 'As llm_match for many texts, in one call; ordinality says which text a row is about.';
 
 -- Rights.
 REVOKE ALL ON llm.model_file, llm.own_graph, llm.own_graph_source, llm.own_graph_row, llm.own_entity,
@@ -1524,16 +1721,20 @@ COMMENT ON FUNCTION llm.announce_worker IS 'Make the session one that is told of
 
 -- A trigger may be renamed while the statement runs that fires it; by its name another one is found then, and what that one
 -- calls its transition tables is whatever the writer calls so. Triggers cannot be dropped or replaced meanwhile, so the one
--- that fired is among those of the table.
+-- that fired is among those of the table. Not in SQL, where each call would plan it.
 CREATE FUNCTION llm.is_trigger_as_fired(relation oid, trigger name, event text, function regprocedure) RETURNS bool
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
-SELECT g.tgtype & e.bit <> 0 AND (age(g.xmin) > age(pg_current_xact_id()::xid) OR NOT EXISTS (
-    SELECT FROM pg_trigger AS o WHERE o.tgrelid = g.tgrelid AND o.tgfoid = g.tgfoid
-    AND o.tgtype & (e.bit | 1) = e.bit AND (o.tgnewtable, o.tgoldtable) IS DISTINCT FROM (g.tgnewtable, g.tgoldtable)
-))
-FROM pg_trigger AS g JOIN (VALUES ('INSERT', 4), ('DELETE', 8), ('UPDATE', 16), ('TRUNCATE', 32)) AS e (name, bit)
-ON e.name = event WHERE g.tgrelid = relation AND g.tgname = trigger AND g.tgfoid = function
+BEGIN
+    RETURN (
+        SELECT g.tgtype & e.bit <> 0 AND (age(g.xmin) > age(pg_current_xact_id()::xid) OR NOT EXISTS (
+            SELECT FROM pg_trigger AS o WHERE o.tgrelid = g.tgrelid AND o.tgfoid = g.tgfoid
+            AND o.tgtype & (e.bit | 1) = e.bit AND (o.tgnewtable, o.tgoldtable) IS DISTINCT FROM (g.tgnewtable, g.tgoldtable)
+        ))
+        FROM pg_trigger AS g JOIN (VALUES ('INSERT', 4), ('DELETE', 8), ('UPDATE', 16), ('TRUNCATE', 32)) AS e (name, bit)
+        ON e.name = event WHERE g.tgrelid = relation AND g.tgname = trigger AND g.tgfoid = function
+    );
+END
 $$;
 COMMENT ON FUNCTION llm.is_trigger_as_fired IS 'Whether the statement trigger that is found by its name has the transition tables of the one that fires';
 
@@ -1911,14 +2112,14 @@ CREATE TABLE llm.redaction_key (
     name pg_catalog.text PRIMARY KEY,
     source pg_catalog.text NOT NULL,
     fingerprint pg_catalog.text NOT NULL,
-    writers pg_catalog.text[] NOT NULL,
-    revealers pg_catalog.text[] NOT NULL
+    writers pg_catalog.regrole[] NOT NULL,
+    revealers pg_catalog.regrole[] NOT NULL
 );
 COMMENT ON TABLE llm.redaction_key IS 'Keys of pseudonyms: where each lies and which roles may use it; written by llm_register_key()';
 COMMENT ON COLUMN llm.redaction_key.source IS 'file:NAME in pg_llm/keys of the data directory, or env:NAME';
 COMMENT ON COLUMN llm.redaction_key.fingerprint IS 'Tells the key from others, and nothing about it';
-COMMENT ON COLUMN llm.redaction_key.writers IS 'The roles that may make pseudonyms and fakes, or public for all';
-COMMENT ON COLUMN llm.redaction_key.revealers IS 'The roles that may read them back';
+COMMENT ON COLUMN llm.redaction_key.writers IS 'The roles that may make pseudonyms and fakes; - is everybody';
+COMMENT ON COLUMN llm.redaction_key.revealers IS 'The roles that may read them back; - is everybody';
 -- In no dump: whoever restores one would choose which roles may read pseudonyms back.
 GRANT SELECT ON llm.redaction_key TO PUBLIC;
 INSERT INTO llm.model (name, task, source, digest, options, labels, builtin) VALUES (
@@ -1927,6 +2128,335 @@ INSERT INTO llm.model (name, task, source, digest, options, labels, builtin) VAL
     '{BANK_ACCOUNT,BUILDING_NUMBER,CITY,DRIVERS_LICENSE,EMAIL,GIVEN_NAME,GOVERNMENT_ID,PASSPORT,PHONE,ROUTING_NUMBER,SECONDARY_ADDRESS,STATE,STREET_NAME,SURNAME,TAX_ID,URL,ZIP_CODE}',
     true
 ) ON CONFLICT (name) DO NOTHING;
+
+-- Streams of records into tables.
+-- Closed to everybody but its owner and the database's, for dumps; only the functions write these.
+CREATE TABLE llm.all_stream (
+    id pg_catalog.int4 GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    name pg_catalog.text NOT NULL UNIQUE,
+    source pg_catalog.jsonb NOT NULL CHECK (pg_catalog.jsonb_typeof(source) OPERATOR(pg_catalog.=) 'object'),
+    target pg_catalog.regclass NOT NULL,
+    columns pg_catalog.jsonb NOT NULL CHECK (pg_catalog.jsonb_typeof(columns) OPERATOR(pg_catalog.=) 'array'),
+    CHECK (NOT pg_catalog.jsonb_path_exists(columns, 'strict $[*] ? (@.type() != "array" || @.size() != 2 || @[0].type() != "string" || @[1].type() != "string")')),
+    transform pg_catalog.text,
+    key pg_catalog.text[] NOT NULL,
+    event_time pg_catalog.text,
+    on_error pg_catalog.text NOT NULL CHECK (on_error OPERATOR(pg_catalog.=) ANY ('{dead_letter,stop,skip}')),
+    max_batch pg_catalog.int4 NOT NULL,
+    max_delay pg_catalog.int4 NOT NULL,
+    settings pg_catalog.jsonb NOT NULL CHECK (pg_catalog.jsonb_typeof(settings) OPERATOR(pg_catalog.=) 'object'),
+    state pg_catalog.text NOT NULL DEFAULT 'running' CHECK (state OPERATOR(pg_catalog.=) ANY ('{running,paused,stopped}')),
+    error pg_catalog.text,
+    usename pg_catalog.name NOT NULL,
+    followed pg_catalog.regclass
+);
+COMMENT ON TABLE llm.all_stream IS 'The streams, for dumps';
+COMMENT ON COLUMN llm.all_stream.followed IS 'The table that is its source, if one is';
+COMMENT ON COLUMN llm.all_stream.source IS 'Where the records come from, without secrets: those have names in the worker''s environment';
+COMMENT ON COLUMN llm.all_stream.columns IS 'Name and type of each column of a record';
+COMMENT ON COLUMN llm.all_stream.transform IS 'A SELECT over batch; NULL takes the records as they are';
+COMMENT ON COLUMN llm.all_stream.max_delay IS 'Milliseconds that a record waits for others at most';
+COMMENT ON COLUMN llm.all_stream.settings IS 'Settings of the session that made it, on which the transform depends';
+COMMENT ON COLUMN llm.all_stream.state IS 'running; paused by somebody; stopped by an error';
+COMMENT ON COLUMN llm.all_stream.usename IS 'The owner of the target then; nothing is run for an owner whose rights that role has not';
+
+-- The offsets are written in the transaction that writes the results. Whoever takes a partition raises its token: what a
+-- former holder still writes finds another one, and is refused.
+CREATE TABLE llm.stream_offset (
+    stream pg_catalog.int4 NOT NULL REFERENCES llm.all_stream ON DELETE CASCADE,
+    partition pg_catalog.text NOT NULL,
+    position pg_catalog.int8,
+    seek_to pg_catalog.timestamptz,
+    last_position pg_catalog.int8,
+    token pg_catalog.int8 NOT NULL DEFAULT 0,
+    holder pg_catalog.int4,
+    held_since pg_catalog.timestamptz,
+    lease_until pg_catalog.timestamptz,
+    watermark pg_catalog.timestamptz,
+    rows pg_catalog.int8 NOT NULL DEFAULT 0,
+    dead pg_catalog.int8 NOT NULL DEFAULT 0,
+    skipped pg_catalog.int8 NOT NULL DEFAULT 0,
+    late pg_catalog.int8 NOT NULL DEFAULT 0,
+    batches pg_catalog.int8 NOT NULL DEFAULT 0,
+    seconds pg_catalog.float8 NOT NULL DEFAULT 0,
+    written_at pg_catalog.timestamptz,
+    error pg_catalog.text,
+    PRIMARY KEY (stream, partition)
+);
+COMMENT ON TABLE llm.stream_offset IS 'How far each partition of each stream has been read, who reads it, and what came of it';
+COMMENT ON COLUMN llm.stream_offset.position IS 'The next record to be read; NULL where none has been yet';
+COMMENT ON COLUMN llm.stream_offset.seek_to IS 'The next record to be read is the first one from this moment on';
+COMMENT ON COLUMN llm.stream_offset.last_position IS 'Where the partition ended, when a worker last saw it';
+COMMENT ON COLUMN llm.stream_offset.token IS 'The fencing token: who writes must know it, and each new holder gets a higher one';
+COMMENT ON COLUMN llm.stream_offset.holder IS 'The process of the session that holds the partition';
+COMMENT ON COLUMN llm.stream_offset.watermark IS 'The latest event time seen';
+
+-- Sessions that read a stream, or would like to: partitions are shared among them.
+CREATE TABLE llm.stream_consumer (
+    stream pg_catalog.int4 NOT NULL REFERENCES llm.all_stream ON DELETE CASCADE,
+    pid pg_catalog.int4 NOT NULL,
+    seen_at pg_catalog.timestamptz NOT NULL,
+    PRIMARY KEY (stream, pid)
+);
+COMMENT ON TABLE llm.stream_consumer IS 'The sessions of workers that read a stream or wait for a partition of it';
+
+CREATE TABLE llm.all_stream_dead_letter (
+    id pg_catalog.int8 GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    stream pg_catalog.int4 NOT NULL REFERENCES llm.all_stream ON DELETE CASCADE,
+    partition pg_catalog.text NOT NULL,
+    position pg_catalog.int8 NOT NULL,
+    payload pg_catalog.bytea,
+    key pg_catalog.text,
+    sent_at pg_catalog.timestamptz,
+    whole pg_catalog.bool NOT NULL,
+    error pg_catalog.text NOT NULL,
+    sqlstate pg_catalog.text NOT NULL,
+    died_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+CREATE INDEX all_stream_dead_letter_stream ON llm.all_stream_dead_letter (stream, id);
+COMMENT ON TABLE llm.all_stream_dead_letter IS 'Records that could not be taken, for dumps';
+COMMENT ON COLUMN llm.all_stream_dead_letter.whole IS 'Whether the payload is kept in full; of very large ones only the beginning is';
+
+-- What a table that is a source has told of, until it is done.
+CREATE TABLE llm.stream_change (
+    id pg_catalog.int8 GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    stream pg_catalog.int4 NOT NULL REFERENCES llm.all_stream ON DELETE CASCADE,
+    event pg_catalog.text NOT NULL,
+    payload pg_catalog.text NOT NULL,
+    changed_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+CREATE INDEX stream_change_stream ON llm.stream_change (stream, id);
+COMMENT ON TABLE llm.stream_change IS 'Rows that were written to tables that are sources of streams, until they are done';
+
+CREATE TABLE llm.all_stream_window (
+    id pg_catalog.int4 GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    stream pg_catalog.int4 NOT NULL REFERENCES llm.all_stream ON DELETE CASCADE,
+    name pg_catalog.text NOT NULL UNIQUE,
+    relation pg_catalog.regclass NOT NULL,
+    kind pg_catalog.text NOT NULL CHECK (kind OPERATOR(pg_catalog.=) ANY ('{tumbling,hopping,session}')),
+    size pg_catalog.interval NOT NULL,
+    slide pg_catalog.interval NOT NULL,
+    lateness pg_catalog.interval,
+    group_by pg_catalog.text[] NOT NULL,
+    aggregates pg_catalog.jsonb NOT NULL,
+    dropped pg_catalog.int8 NOT NULL DEFAULT 0
+);
+COMMENT ON TABLE llm.all_stream_window IS 'The windows over streams, for dumps';
+COMMENT ON COLUMN llm.all_stream_window.relation IS 'The table with the values';
+COMMENT ON COLUMN llm.all_stream_window.dropped IS 'Rows that came after their window was closed';
+
+CREATE TABLE llm.all_stream_alert (
+    id pg_catalog.int4 GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    stream pg_catalog.int4 NOT NULL REFERENCES llm.all_stream ON DELETE CASCADE,
+    "window" pg_catalog.int4 REFERENCES llm.all_stream_window ON DELETE CASCADE,
+    name pg_catalog.text NOT NULL UNIQUE,
+    condition pg_catalog.text NOT NULL,
+    action pg_catalog.jsonb NOT NULL CHECK (pg_catalog.jsonb_typeof(action) OPERATOR(pg_catalog.=) 'object'),
+    dedupe pg_catalog.text,
+    cooldown pg_catalog.interval,
+    score pg_catalog.jsonb CHECK (pg_catalog.jsonb_typeof(score) OPERATOR(pg_catalog.=) 'object'),
+    settings pg_catalog.jsonb NOT NULL CHECK (pg_catalog.jsonb_typeof(settings) OPERATOR(pg_catalog.=) 'object'),
+    usename pg_catalog.name NOT NULL
+);
+COMMENT ON TABLE llm.all_stream_alert IS 'The alerts over streams and windows, for dumps';
+COMMENT ON COLUMN llm.all_stream_alert.usename IS 'Who made it; nothing is run for an owner whose rights that role has not';
+
+CREATE TABLE llm.stream_score (
+    alert pg_catalog.int4 NOT NULL REFERENCES llm.all_stream_alert ON DELETE CASCADE,
+    group_key pg_catalog.text NOT NULL,
+    state pg_catalog.jsonb NOT NULL,
+    PRIMARY KEY (alert, group_key)
+);
+COMMENT ON TABLE llm.stream_score IS 'What the scores of alerts remember of each group';
+
+CREATE TABLE llm.all_stream_alarm (
+    id pg_catalog.int8 GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    alert pg_catalog.int4 NOT NULL REFERENCES llm.all_stream_alert ON DELETE CASCADE,
+    at pg_catalog.timestamptz NOT NULL,
+    dedupe_key pg_catalog.text,
+    evidence pg_catalog.jsonb NOT NULL,
+    raised_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    delivered_at pg_catalog.timestamptz,
+    error pg_catalog.text
+);
+CREATE INDEX all_stream_alarm_alert ON llm.all_stream_alarm (alert, dedupe_key, at);
+CREATE INDEX all_stream_alarm_waiting ON llm.all_stream_alarm (alert, id) WHERE delivered_at IS NULL;
+COMMENT ON TABLE llm.all_stream_alarm IS 'What alerts have raised, with the row that did, for dumps';
+COMMENT ON COLUMN llm.all_stream_alarm.at IS 'The event time of the row, or when it came where it has none';
+
+-- Without streams whose target is gone.
+SELECT pg_catalog.pg_extension_config_dump('llm.all_stream', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = target)');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_stream_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('llm.stream_offset', 'WHERE EXISTS (SELECT FROM llm.all_stream AS s JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) s.target::pg_catalog.oid WHERE s.id OPERATOR(pg_catalog.=) stream)');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_stream_dead_letter', 'WHERE EXISTS (SELECT FROM llm.all_stream AS s JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) s.target::pg_catalog.oid WHERE s.id OPERATOR(pg_catalog.=) stream)');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_stream_dead_letter_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('llm.stream_change', 'WHERE EXISTS (SELECT FROM llm.all_stream AS s JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) s.target::pg_catalog.oid WHERE s.id OPERATOR(pg_catalog.=) stream)');
+SELECT pg_catalog.pg_extension_config_dump('llm.stream_change_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_stream_window', 'WHERE EXISTS (SELECT FROM llm.all_stream AS s JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) s.target::pg_catalog.oid WHERE s.id OPERATOR(pg_catalog.=) stream)');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_stream_window_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_stream_alert', 'WHERE EXISTS (SELECT FROM llm.all_stream AS s JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) s.target::pg_catalog.oid WHERE s.id OPERATOR(pg_catalog.=) stream)');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_stream_alert_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('llm.stream_score', 'WHERE EXISTS (SELECT FROM llm.all_stream_alert AS a JOIN llm.all_stream AS s ON s.id OPERATOR(pg_catalog.=) a.stream JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) s.target::pg_catalog.oid WHERE a.id OPERATOR(pg_catalog.=) alert)');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_stream_alarm', 'WHERE EXISTS (SELECT FROM llm.all_stream_alert AS a JOIN llm.all_stream AS s ON s.id OPERATOR(pg_catalog.=) a.stream JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) s.target::pg_catalog.oid WHERE a.id OPERATOR(pg_catalog.=) alert)');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_stream_alarm_id_seq', '');
+-- Rights are the caller's: pg_has_role() asks for whoever runs the query, while the closed tables are read with the
+-- owner's rights.
+CREATE VIEW @extschema@.stream_stats WITH (security_barrier) AS
+SELECT
+    s.name, s.target, s.state, o.partition, o."position" AS "offset",
+    greatest(o.last_position OPERATOR(pg_catalog.-) o."position", 0) AS lag, o.watermark,
+    o.rows, o.late, o.dead, o.skipped,
+    (CASE WHEN o.seconds OPERATOR(pg_catalog.>) 0 THEN o.rows OPERATOR(pg_catalog./) o.seconds END)::pg_catalog.float4 AS rows_per_second,
+    o.written_at, CASE WHEN o.lease_until OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp() THEN o.holder END AS worker,
+    coalesce(s.error, o.error) AS error
+FROM llm.all_stream AS s
+JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) s.target::pg_catalog.oid
+LEFT JOIN llm.stream_offset AS o ON o.stream OPERATOR(pg_catalog.=) s.id
+WHERE pg_catalog.pg_has_role(c.relowner, 'USAGE');
+COMMENT ON VIEW @extschema@.stream_stats IS 'How far the caller''s streams are, by partition: offset, lag, watermark, rates, late rows, dead letters, errors';
+COMMENT ON COLUMN @extschema@.stream_stats.name IS 'The stream';
+COMMENT ON COLUMN @extschema@.stream_stats.target IS 'The table that it fills';
+COMMENT ON COLUMN @extschema@.stream_stats.state IS 'running; paused by somebody; stopped by an error';
+COMMENT ON COLUMN @extschema@.stream_stats.partition IS 'The partition of the source; NULL before a worker has seen one';
+COMMENT ON COLUMN @extschema@.stream_stats."offset" IS 'The next record to be read';
+COMMENT ON COLUMN @extschema@.stream_stats.lag IS 'Records that wait in the source, when a worker last looked';
+COMMENT ON COLUMN @extschema@.stream_stats.watermark IS 'The latest event time seen in the partition';
+COMMENT ON COLUMN @extschema@.stream_stats.rows IS 'Records taken';
+COMMENT ON COLUMN @extschema@.stream_stats.late IS 'Of these the ones whose event time lay before the watermarks of all partitions';
+COMMENT ON COLUMN @extschema@.stream_stats.dead IS 'Records that became dead letters';
+COMMENT ON COLUMN @extschema@.stream_stats.skipped IS 'Records that could not be taken and were left out';
+COMMENT ON COLUMN @extschema@.stream_stats.rows_per_second IS 'Speed while there was work; NULL before the first row';
+COMMENT ON COLUMN @extschema@.stream_stats.written_at IS 'When the last batch was written';
+COMMENT ON COLUMN @extschema@.stream_stats.worker IS 'The session that reads the partition, as in pg_stat_activity';
+COMMENT ON COLUMN @extschema@.stream_stats.error IS 'What stopped the stream, or keeps the partition from being read';
+
+CREATE VIEW @extschema@.stream_dead_letter WITH (security_barrier) AS
+SELECT d.id, s.name, d.partition, d."position" AS "offset", d.payload, d.error, d.sqlstate, d.died_at
+FROM llm.all_stream_dead_letter AS d JOIN llm.all_stream AS s ON s.id OPERATOR(pg_catalog.=) d.stream
+JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) s.target::pg_catalog.oid
+WHERE pg_catalog.pg_has_role(c.relowner, 'USAGE');
+COMMENT ON VIEW @extschema@.stream_dead_letter IS 'Records of the caller''s streams that could not be taken, with the error, until stream_retry() takes them';
+COMMENT ON COLUMN @extschema@.stream_dead_letter.id IS 'Its number, for stream_retry()';
+COMMENT ON COLUMN @extschema@.stream_dead_letter.name IS 'The stream';
+COMMENT ON COLUMN @extschema@.stream_dead_letter.partition IS 'The partition of the source';
+COMMENT ON COLUMN @extschema@.stream_dead_letter."offset" IS 'Where it stands in the partition';
+COMMENT ON COLUMN @extschema@.stream_dead_letter.payload IS 'What came, as it came; of very large records the beginning';
+COMMENT ON COLUMN @extschema@.stream_dead_letter.error IS 'What was wrong';
+COMMENT ON COLUMN @extschema@.stream_dead_letter.sqlstate IS 'The code of that error';
+COMMENT ON COLUMN @extschema@.stream_dead_letter.died_at IS 'When it became one';
+
+CREATE VIEW @extschema@.stream_alarm WITH (security_barrier) AS
+SELECT m.id, a.name AS alert, s.name AS stream, m.at, m.evidence, m.raised_at, m.delivered_at, m.error
+FROM llm.all_stream_alarm AS m JOIN llm.all_stream_alert AS a ON a.id OPERATOR(pg_catalog.=) m.alert
+JOIN llm.all_stream AS s ON s.id OPERATOR(pg_catalog.=) a.stream
+JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) s.target::pg_catalog.oid
+WHERE pg_catalog.pg_has_role(c.relowner, 'USAGE');
+COMMENT ON VIEW @extschema@.stream_alarm IS 'What alerts over the caller''s streams have raised, with the row that did as evidence';
+COMMENT ON COLUMN @extschema@.stream_alarm.id IS 'Its number';
+COMMENT ON COLUMN @extschema@.stream_alarm.alert IS 'The alert';
+COMMENT ON COLUMN @extschema@.stream_alarm.stream IS 'The stream';
+COMMENT ON COLUMN @extschema@.stream_alarm.at IS 'The event time of the row, or the end of the window';
+COMMENT ON COLUMN @extschema@.stream_alarm.evidence IS 'The row or the window, with its score';
+COMMENT ON COLUMN @extschema@.stream_alarm.raised_at IS 'When it was raised';
+COMMENT ON COLUMN @extschema@.stream_alarm.delivered_at IS 'When whoever was to be told was told; NULL before';
+COMMENT ON COLUMN @extschema@.stream_alarm.error IS 'Why it could not be delivered so far';
+-- Streams: transforms and records, for dumps; each role has the views of its own.
+GRANT SELECT, INSERT ON llm.all_stream, llm.stream_offset, llm.all_stream_dead_letter, llm.stream_change, llm.all_stream_window,
+    llm.all_stream_alert, llm.stream_score, llm.all_stream_alarm TO pg_database_owner;
+GRANT SELECT, UPDATE ON SEQUENCE llm.all_stream_id_seq, llm.all_stream_dead_letter_id_seq, llm.stream_change_id_seq,
+    llm.all_stream_window_id_seq, llm.all_stream_alert_id_seq, llm.all_stream_alarm_id_seq TO pg_database_owner;
+GRANT SELECT ON @extschema@.stream_stats, @extschema@.stream_dead_letter, @extschema@.stream_alarm TO PUBLIC;
+-- So far.
+
+-- Rules that are kept.
+-- By the name of the table, which one that is built anew has too.
+CREATE TABLE llm.all_rule (
+    usename pg_catalog.name NOT NULL DEFAULT CURRENT_USER,
+    relation pg_catalog.text NOT NULL,
+    name pg_catalog.text NOT NULL,
+    severity pg_catalog.text NOT NULL CHECK (severity OPERATOR(pg_catalog.=) ANY ('{warn,error}'::pg_catalog.text[])),
+    definition pg_catalog.jsonb NOT NULL,
+    PRIMARY KEY (usename, relation, name)
+);
+COMMENT ON TABLE llm.all_rule IS 'The rules of all roles, for dumps';
+SELECT pg_catalog.pg_extension_config_dump('llm.all_rule', '');
+CREATE VIEW llm.rule WITH (security_barrier) AS
+SELECT r.usename, r.relation, r.name, r.severity, r.definition
+FROM llm.all_rule AS r
+WHERE r.usename OPERATOR(pg_catalog.=) CURRENT_USER
+WITH CHECK OPTION;
+COMMENT ON VIEW llm.rule IS 'Your rules on tables: name, severity, and what they demand';
+GRANT SELECT, INSERT ON llm.all_rule TO pg_database_owner;
+GRANT SELECT, INSERT, UPDATE, DELETE ON llm.rule TO PUBLIC;
+-- So far.
+
+-- Merges of duplicates.
+-- Views over these leave each role its own rows, as those of llm.cleaning do.
+CREATE TABLE llm.all_record_merge (
+    id pg_catalog.uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
+    target pg_catalog.regclass NOT NULL,
+    relation pg_catalog.text NOT NULL,
+    survivorship pg_catalog.jsonb NOT NULL,
+    usename pg_catalog.name NOT NULL DEFAULT CURRENT_USER,
+    merged_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    undone_at pg_catalog.timestamptz
+);
+COMMENT ON TABLE llm.all_record_merge IS 'The merges of duplicates of all roles, for dumps';
+COMMENT ON COLUMN llm.all_record_merge.relation IS 'The name of the table, by which it is found again after it was built anew';
+
+CREATE TABLE llm.all_merged_row (
+    run pg_catalog.uuid NOT NULL REFERENCES llm.all_record_merge ON DELETE CASCADE,
+    key pg_catalog.jsonb NOT NULL,
+    kept pg_catalog.jsonb NOT NULL,
+    before pg_catalog.jsonb NOT NULL,
+    after pg_catalog.jsonb,
+    PRIMARY KEY (run, key)
+);
+COMMENT ON TABLE llm.all_merged_row IS 'The merged rows of all roles, for dumps';
+COMMENT ON COLUMN llm.all_merged_row.kept IS 'The primary key of the row that stands for it now: the golden record';
+COMMENT ON COLUMN llm.all_merged_row.before IS 'The values of a removed row, or those that the golden record had before, as text';
+COMMENT ON COLUMN llm.all_merged_row.after IS 'The values that the golden record got instead; NULL for a removed row';
+
+CREATE TABLE llm.all_repointed_row (
+    run pg_catalog.uuid NOT NULL REFERENCES llm.all_record_merge ON DELETE CASCADE,
+    number pg_catalog.int8 NOT NULL,
+    relation pg_catalog.text NOT NULL,
+    key pg_catalog.jsonb NOT NULL,
+    before pg_catalog.jsonb NOT NULL,
+    after pg_catalog.jsonb,
+    PRIMARY KEY (run, number)
+);
+COMMENT ON TABLE llm.all_repointed_row IS 'The rows that were pointed to golden records, of all roles, for dumps';
+COMMENT ON COLUMN llm.all_repointed_row.key IS 'The primary key of the row, as it is now';
+COMMENT ON COLUMN llm.all_repointed_row.before IS 'The values of its foreign key before, or all values of a row that was removed as a repetition, as text';
+COMMENT ON COLUMN llm.all_repointed_row.after IS 'The values of its foreign key since; NULL for a row that was removed';
+
+SELECT pg_catalog.pg_extension_config_dump('llm.all_record_merge', 'WHERE target IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relkind = ANY (''{r,p}'') AND c.relpersistence <> ''t'')');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_merged_row', 'WHERE run IN (SELECT r.id FROM llm.all_record_merge AS r WHERE r.target IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relkind = ANY (''{r,p}'') AND c.relpersistence <> ''t''))');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_repointed_row', 'WHERE run IN (SELECT r.id FROM llm.all_record_merge AS r WHERE r.target IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relkind = ANY (''{r,p}'') AND c.relpersistence <> ''t''))');
+CREATE VIEW llm.record_merge WITH (security_barrier) AS
+SELECT m.id, m.target, m.relation, m.survivorship, m.usename, m.merged_at, m.undone_at
+FROM llm.all_record_merge AS m
+WHERE m.usename OPERATOR(pg_catalog.=) CURRENT_USER
+WITH CHECK OPTION;
+COMMENT ON VIEW llm.record_merge IS 'Your merges of duplicates: table, survivorship, when, and when undone';
+
+CREATE VIEW llm.merged_row WITH (security_barrier) AS
+SELECT w.run, w.key, w.kept, w.before, w.after
+FROM llm.all_merged_row AS w
+WHERE w.run IN (SELECT m.id FROM llm.all_record_merge AS m WHERE m.usename OPERATOR(pg_catalog.=) CURRENT_USER)
+WITH CHECK OPTION;
+COMMENT ON VIEW llm.merged_row IS 'The rows of your merges: which row stands for which, and what they held';
+
+CREATE VIEW llm.repointed_row WITH (security_barrier) AS
+SELECT p.run, p.number, p.relation, p.key, p.before, p.after
+FROM llm.all_repointed_row AS p
+WHERE p.run IN (SELECT m.id FROM llm.all_record_merge AS m WHERE m.usename OPERATOR(pg_catalog.=) CURRENT_USER)
+WITH CHECK OPTION;
+COMMENT ON VIEW llm.repointed_row IS 'The rows of other tables whose foreign keys your merges changed';
+GRANT SELECT, INSERT ON llm.all_record_merge, llm.all_merged_row, llm.all_repointed_row TO pg_database_owner;
+GRANT SELECT, INSERT, UPDATE, DELETE ON llm.record_merge, llm.merged_row, llm.repointed_row TO PUBLIC;
+-- So far.
 
 -- What calls cost.
 CREATE TABLE llm.budget (

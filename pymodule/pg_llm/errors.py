@@ -16,7 +16,10 @@ Error                      XX000  a defect in pg_llm itself
 ├── DuplicateRecommender   42710  a recommender, or a table of its name, that is in the way
 ├── UndefinedGraph         42704  a knowledge graph, or an entity of one, that is not there for the caller
 ├── DuplicateGraph         42710  a knowledge graph, or a source of one, that differs from what was asked for
+├── UndefinedStream        42704  a stream, window or alert that is not there for the caller
+├── DuplicateStream        42710  a stream, window or alert of that name, or a table that is in the way
 ├── UndefinedObject        42704  a table or column that the caller cannot ask about
+├── DuplicateObject        42710  a name that something else has already
 ├── UndefinedQuestion      42704  a question that is not in the caller's log
 ├── NoAnswer               P0002  a question that no query answers surely enough
 ├── UndefinedIndex         42704  a table without the semantic index that was asked for, or one that has lost a column
@@ -129,9 +132,23 @@ class DuplicateGraph(Error):
     sqlstate = "42710"
 
 
+class UndefinedStream(Error):
+    sqlstate = "42704"
+    default_hint = "SELECT DISTINCT name FROM stream_stats shows yours."
+
+
+class DuplicateStream(Error):
+    sqlstate = "42710"
+    default_hint = "Choose another name, or call stream_drop() first."
+
+
 class UndefinedObject(Error):
     sqlstate = "42704"
     default_hint = "Write table, schema.table, table.column or schema.table.column."
+
+
+class DuplicateObject(Error):
+    sqlstate = "42710"
 
 
 class UndefinedQuestion(Error):

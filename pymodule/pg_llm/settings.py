@@ -79,6 +79,7 @@ SETTINGS = {
             "rows of each table that a model which writes queries sees; 0 for none",
         ),
         Setting("llm.ask_log", "off", "session", "`on` keeps your questions with their SQL in `llm.ask_log`"),
+        Setting("llm.guard", "on", "session", "whether guards of tables clean what this session writes"),
         Setting(
             "llm.on_error",
             "error",

@@ -6,13 +6,6 @@ LANGUAGE plpython3u STABLE ROWS 20 SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import cleaning; return cleaning.llm_profile(target) $$;
 COMMENT ON FUNCTION llm_profile IS 'What the columns of a table hold: types, missing and distinct values, patterns, likely keys, dependencies.';
 
-CREATE FUNCTION llm_duplicates(
-    target regclass, columns text[] DEFAULT NULL, threshold double precision DEFAULT 0.65
-) RETURNS TABLE (key_a jsonb, key_b jsonb, score real, differs text[])
-LANGUAGE plpython3u STABLE ROWS 100 SET search_path = pg_catalog, pg_temp
-AS $$ from pg_llm.functions import cleaning; return cleaning.llm_duplicates(target, columns, threshold) $$;
-COMMENT ON FUNCTION llm_duplicates IS 'Pairs of rows of a table that are nearly the same, the most alike first, with the columns that differ.';
-
 CREATE FUNCTION llm_find_errors(
     target regclass, columns text[] DEFAULT NULL, rules jsonb DEFAULT '[]', labels jsonb DEFAULT '[]'
 ) RETURNS uuid
@@ -77,3 +70,32 @@ CREATE FUNCTION llm_rules(run uuid, target regclass DEFAULT NULL) RETURNS text
 LANGUAGE plpython3u STABLE SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import cleaning; return cleaning.llm_rules(run, target) $$;
 COMMENT ON FUNCTION llm_rules IS 'The applied repairs of a run as one UPDATE that needs no model, for the same or another table.';
+
+CREATE FUNCTION llm_guard(target regclass, run uuid, mode text DEFAULT 'trigger') RETURNS TABLE (
+    step bigint, "column" text, description text, cells bigint, covered bigint, sql text, note text
+)
+LANGUAGE plpython3u VOLATILE ROWS 20 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_guard(target, run, mode) $$;
+COMMENT ON FUNCTION llm_guard IS 'Let the accepted repairs of a run clean what is written to a table from now on, in plain SQL, or show a view.';
+
+CREATE FUNCTION llm_drop_guard(target regclass) RETURNS boolean
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_drop_guard(target) $$;
+COMMENT ON FUNCTION llm_drop_guard IS 'Take the guard of a table away, trigger and view; false if it has none.';
+
+CREATE FUNCTION llm_define_rule(
+    target regclass, name text, sql text DEFAULT NULL, definition jsonb DEFAULT NULL, severity text DEFAULT 'warn'
+) RETURNS void
+LANGUAGE plpython3u VOLATILE TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_define_rule(target, name, sql, definition, severity) $$;
+COMMENT ON FUNCTION llm_define_rule IS 'Keep a rule that the rows of a table must follow, in place of your rule of that name on that table.';
+
+CREATE FUNCTION llm_drop_rule(target regclass, name text) RETURNS void
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_drop_rule(target, name) $$;
+COMMENT ON FUNCTION llm_drop_rule IS 'Forget a rule of yours on a table.';
+
+CREATE FUNCTION llm_check(target regclass) RETURNS TABLE (rule text, severity text, failed bigint, examples jsonb)
+LANGUAGE plpython3u STABLE ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_check(target) $$;
+COMMENT ON FUNCTION llm_check IS 'How many rows of a table break each of your rules, with examples and what would satisfy the rule there.';

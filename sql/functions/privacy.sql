@@ -79,3 +79,8 @@ CREATE FUNCTION k_anonymity(target regclass, quasi_identifiers text[]) RETURNS T
 LANGUAGE plpython3u VOLATILE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import privacy; return privacy.k_anonymity(target, quasi_identifiers) $$;
 COMMENT ON FUNCTION k_anonymity IS 'How many rows at least share each combination of these columns'' values, and how many combinations there are.';
+
+CREATE FUNCTION llm_mask(target regclass, policy jsonb, roles text[] DEFAULT '{}', name text DEFAULT NULL) RETURNS text
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import privacy; return privacy.llm_mask(target, policy, roles, name) $$;
+COMMENT ON FUNCTION llm_mask IS 'Make a view of a table that shows columns in plain to members of some roles, and masked to all others; returns its name.';

@@ -16,16 +16,20 @@ COMMENT ON FUNCTION llm.announce_worker IS 'Make the session one that is told of
 
 -- A trigger may be renamed while the statement runs that fires it; by its name another one is found then, and what that one
 -- calls its transition tables is whatever the writer calls so. Triggers cannot be dropped or replaced meanwhile, so the one
--- that fired is among those of the table.
+-- that fired is among those of the table. Not in SQL, where each call would plan it.
 CREATE FUNCTION llm.is_trigger_as_fired(relation oid, trigger name, event text, function regprocedure) RETURNS bool
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
-SELECT g.tgtype & e.bit <> 0 AND (age(g.xmin) > age(pg_current_xact_id()::xid) OR NOT EXISTS (
-    SELECT FROM pg_trigger AS o WHERE o.tgrelid = g.tgrelid AND o.tgfoid = g.tgfoid
-    AND o.tgtype & (e.bit | 1) = e.bit AND (o.tgnewtable, o.tgoldtable) IS DISTINCT FROM (g.tgnewtable, g.tgoldtable)
-))
-FROM pg_trigger AS g JOIN (VALUES ('INSERT', 4), ('DELETE', 8), ('UPDATE', 16), ('TRUNCATE', 32)) AS e (name, bit)
-ON e.name = event WHERE g.tgrelid = relation AND g.tgname = trigger AND g.tgfoid = function
+BEGIN
+    RETURN (
+        SELECT g.tgtype & e.bit <> 0 AND (age(g.xmin) > age(pg_current_xact_id()::xid) OR NOT EXISTS (
+            SELECT FROM pg_trigger AS o WHERE o.tgrelid = g.tgrelid AND o.tgfoid = g.tgfoid
+            AND o.tgtype & (e.bit | 1) = e.bit AND (o.tgnewtable, o.tgoldtable) IS DISTINCT FROM (g.tgnewtable, g.tgoldtable)
+        ))
+        FROM pg_trigger AS g JOIN (VALUES ('INSERT', 4), ('DELETE', 8), ('UPDATE', 16), ('TRUNCATE', 32)) AS e (name, bit)
+        ON e.name = event WHERE g.tgrelid = relation AND g.tgname = trigger AND g.tgfoid = function
+    );
+END
 $$;
 COMMENT ON FUNCTION llm.is_trigger_as_fired IS 'Whether the statement trigger that is found by its name has the transition tables of the one that fires';
 

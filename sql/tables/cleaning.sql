@@ -62,3 +62,15 @@ SELECT pg_catalog.pg_extension_config_dump('llm.all_cleaning', 'WHERE target IN 
 SELECT pg_catalog.pg_extension_config_dump('llm.all_mark', 'WHERE run IN (SELECT r.id FROM llm.all_cleaning AS r WHERE r.target IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relkind = ANY (''{r,p,v,m,f}'') AND c.relpersistence <> ''t''))');
 SELECT pg_catalog.pg_extension_config_dump('llm.all_step', 'WHERE run IN (SELECT r.id FROM llm.all_cleaning AS r WHERE r.target IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relkind = ANY (''{r,p,v,m,f}'') AND c.relpersistence <> ''t''))');
 SELECT pg_catalog.pg_extension_config_dump('llm.all_change', 'WHERE run IN (SELECT r.id FROM llm.all_cleaning AS r WHERE r.target IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relkind = ANY (''{r,p,v,m,f}'') AND c.relpersistence <> ''t''))');
+
+-- By the name of the table, which one that is built anew has too.
+CREATE TABLE llm.all_rule (
+    usename pg_catalog.name NOT NULL DEFAULT CURRENT_USER,
+    relation pg_catalog.text NOT NULL,
+    name pg_catalog.text NOT NULL,
+    severity pg_catalog.text NOT NULL CHECK (severity OPERATOR(pg_catalog.=) ANY ('{warn,error}'::pg_catalog.text[])),
+    definition pg_catalog.jsonb NOT NULL,
+    PRIMARY KEY (usename, relation, name)
+);
+COMMENT ON TABLE llm.all_rule IS 'The rules of all roles, for dumps';
+SELECT pg_catalog.pg_extension_config_dump('llm.all_rule', '');

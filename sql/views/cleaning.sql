@@ -25,3 +25,10 @@ FROM llm.all_change AS c
 WHERE c.run IN (SELECT r.id FROM llm.all_cleaning AS r WHERE r.usename OPERATOR(pg_catalog.=) CURRENT_USER)
 WITH CHECK OPTION;
 COMMENT ON VIEW llm.change IS 'The cells that look wrong in your runs: what they hold, what they should hold, why, and what was done';
+
+CREATE VIEW llm.rule WITH (security_barrier) AS
+SELECT r.usename, r.relation, r.name, r.severity, r.definition
+FROM llm.all_rule AS r
+WHERE r.usename OPERATOR(pg_catalog.=) CURRENT_USER
+WITH CHECK OPTION;
+COMMENT ON VIEW llm.rule IS 'Your rules on tables: name, severity, and what they demand';

@@ -1,7 +1,8 @@
 """Errors of tables: found and repaired, without and with marked rows, beside a plain vote; clean tables; growth.
 
 With RAHA=3 also beside three seeds of Raha and Baran (PyPI raha 1.26, in an environment of its own), 20 minutes more.
-Nothing in the product knows these tables: no name, value or rule of theirs.
+Nothing in the product knows these tables: no name, value or rule of theirs. PART=damage is the part on tables that
+spreadsheet_damage.py spoils; the others are values, extraction, duplicates and tables.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
+import damage_scores
 import psycopg
 from database import install
 from dirty import NAMES, Cell, Pair, f1, formats, load, read, repair_f1, vote
@@ -21,7 +24,8 @@ from febrl import febrl
 from politics import sentences
 from psycopg.types.json import Jsonb
 from raha_peer import measure
-from workbench.bench import compared, shown
+from spreadsheet_damage import Damaged
+from workbench.bench import compared, parts, shown
 from workbench.cluster import Cluster
 
 COMMAND = "./run bench cleaning"
@@ -37,8 +41,20 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
     install(**where, dbname="bench_cleaning")
     tables = [*((name, read(name)) for name in NAMES), ("formats", formats())]
     with psycopg.connect(cluster.dsn("bench_cleaning"), autocommit=True) as db:
-        of_tables = (part(db, *table) for table in tables for part in (_quality, _clean, _growth))
-        return shown(itertools.chain(_values(db), _extraction(db), _duplicates(db), *of_tables))
+        there = {
+            "values": _values(db),
+            "extraction": _extraction(db),
+            "duplicates": _duplicates(db),
+            "damage": damage_scores.rows(partial(_damage, db)),
+            "tables": (row for table in tables for part in (_quality, _clean, _growth) for row in part(db, *table)),
+        }
+        return shown(row for part in parts(there) for row in there[part])
+
+
+def _damage(db: psycopg.Connection, name: str, damaged: Damaged) -> dict[Cell, str | None]:
+    load(db, name, damaged.pair.names, damaged.pair.dirty)
+    changes = _changes(db, name, damaged.pair, [])
+    return {cell: (new or "") if state == "proposed" else None for cell, (new, state) in changes.items()}
 
 
 def _values(db: psycopg.Connection) -> Iterator[dict[str, Any]]:

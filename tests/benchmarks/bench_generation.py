@@ -137,8 +137,8 @@ def _prefix(db: psycopg.Connection) -> dict[str, Any]:
 
 
 def _memory(db: psycopg.Connection, file: str) -> tuple[float, float]:
-    """Megabytes of the file that are mapped into the model's process, and all that it takes."""
-    (model,) = children(host_pid(db), "pg_llm.models.llama.server")
+    """Megabytes of the file that are mapped into the model's first process, and all that it takes."""
+    model = min(children(host_pid(db), "pg_llm.models.llama.server"))
     lines = Path(f"/proc/{model}/smaps").read_text(encoding="utf-8").splitlines()
     mapped, inside = 0, False
     for line in lines:

@@ -59,7 +59,10 @@ def test_every_function_is_pinned_and_none_has_its_owners_rights(db: psycopg.Con
             kind == "p"
             or {"query", "vocabulary_query", "events", "sql", "question", "object"} & set(arguments)
             or name
-            in INLINED | {"llm_apply", "llm_rollback", "llm_calibrate_ask", "llm_define_metric", "llm_catalog_import"}
+            in INLINED
+            | {"stream_create", "stream_alert"}
+            | {"llm_apply", "llm_rollback", "llm_merge", "llm_unmerge"}
+            | {"llm_calibrate_ask", "llm_define_metric", "llm_catalog_import"}
         )
         assert own or any(setting.startswith("search_path=pg_catalog, pg_temp") for setting in config), name
 

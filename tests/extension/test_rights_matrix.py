@@ -76,6 +76,7 @@ llm_reveal('a', 'none')                                                 42704   
 llm_register_key('x', 'env:NOT_SET')                                    22023     42501 42501   42501 42501
 llm_drop_key('x')                                                       42704     42501 42501   42501 42501
 k_anonymity('shop.note', '{kind}')                                      ok        ok    ok      42501 42501
+llm_mask('shop.note', '{"kind": "null"}')                               ok        ok    42501   42501 42501
 llm_suspect_labels('SELECT id, body, kind FROM shop.note')              ok        ok    ok      42501 42501
 llm_evaluate('topic', '{rows}')                                         ok        ok    ok      42501 42501
 llm_promote('topic', 'topic', '{rows}')                                 22023     42501 42501   42501 42501
@@ -89,6 +90,11 @@ recommend_batch('{1}', 1)                                               ok      
 similar_items('1', 1)                                                   ok        ok    ok      42501 42501
 llm_profile('shop.note')                                                ok        ok    ok      42501 42501
 llm_duplicates('shop.note')                                             ok        ok    ok      42501 42501
+llm_golden('shop.note')                                                 ok        ok    ok      42501 42501
+llm_merge('shop.note', clusters => '[]')                                ok        ok    ok      42501 42501
+llm_unmerge('{run}')                                                    42704     42704 42704   42704 42501
+llm_match('a', 'shop.note', 'kind')                                     ok        ok    ok      42501 42501
+llm_match_batch('{a}', 'shop.note', 'kind')                             ok        ok    ok      42501 42501
 llm_find_errors('shop.note')                                            ok        ok    ok      42501 42501
 llm_propose_repairs('{run}')                                            42704     ok    42704   42704 42501
 llm_mark('{run}', '{"id": 1}', 'kind', 'a')                             42704     ok    42704   42704 42501
@@ -99,6 +105,11 @@ llm_refuse('{run}', "column" => 'kind')                                 42704   
 llm_apply('{run}')                                                      42704     ok    42704   42704 42501
 llm_rollback('{run}')                                                   42704     ok    42704   42704 42501
 llm_rules('{run}')                                                      42704     ok    42704   42704 42501
+llm_guard('shop.note', '{run}', 'preview')                              42704     ok    42704   42704 42501
+llm_drop_guard('shop.note')                                             ok        ok    42501   42501 42501
+llm_define_rule('shop.note', 'filled', 'kind IS NOT NULL')              ok        ok    ok      42501 42501
+llm_drop_rule('shop.note', 'none')                                      42704     42704 42704   42704 42501
+llm_check('shop.note')                                                  ok        ok    ok      ok    42501
 CALL semantic_index('shop.note', '{kind}', name => 'other')             ok        ok    42501   42501 42501
 CALL semantic_refresh('shop.note')                                      ok        ok    42501   42501 42501
 CALL semantic_drop('shop.note')                                         ok        ok    42501   42501 42501
@@ -115,6 +126,22 @@ CALL llm_column_view('shop.note')                                       ok      
 CALL llm_drop_column('shop.note', 'shout')                              ok        ok    42501   42501 42501
 llm_correct('shop.note', 'shout', '{"id": 1}', 'a')                     ok        ok    42501   42501 42501
 llm_corrections('shop.note')                                            ok        ok    ok      42501 42501
+CALL stream_create('s','{"kind":"table","table":"shop.note"}','shop.s') ok        ok    42501   42501 42501
+CALL stream_pause('orders')                                             ok        ok    42704   42704 42501
+CALL stream_resume('orders')                                            ok        ok    42704   42704 42501
+stream_seek('orders', 'a/0', 0)                                         ok        ok    42704   42704 42501
+stream_retry('orders')                                                  ok        ok    42704   42704 42501
+stream_run('orders')                                                    22023     22023 42704   42704 42501
+CALL stream_window('w', 'orders', 'tumbling', '1 min')                  ok        ok    42704   42704 42501
+CALL stream_alert('a', 'orders', 'true')                                ok        ok    42704   42704 42501
+CALL stream_drop('orders')                                              ok        ok    42704   42704 42501
+llm.stream_assignments()                                                ok        ok    ok      ok    42501
+llm.stream_lease({stream}, ARRAY['a/0'])                                ok        ok    42704   42704 42501
+llm.stream_position({stream}, 'a/0', 0, 0)                              ok        ok    42704   42704 42501
+llm.stream_report({stream}, 'a/0', 'x', false)                          ok        ok    42704   42704 42501
+llm.stream_write({stream}, '[]', '[]', '[]', '[]', '[]', '[]', '[]')    ok        ok    42704   42704 42501
+llm.stream_alarms(1)                                                    ok        ok    ok      ok    42501
+llm.stream_delivered(1, NULL)                                           ok        ok    ok      ok    42501
 semantic_answer('a', 'shop.note')                                       ok        ok    ok      42501 42501
 llm_chart('SELECT kind FROM shop.note')                                 ok        ok    ok      42501 42501
 llm_chart_svg('SELECT kind FROM shop.note')                             ok        ok    ok      42501 42501
@@ -198,10 +225,19 @@ llm.all_graph_row              -      ra
 llm.all_graph_source           -      ra
 llm.all_mark                   -      ra
 llm.all_merge                  -      ra
+llm.all_merged_row             -      ra
 llm.all_metric                 -      ra
+llm.all_record_merge           -      ra
 llm.all_relation               -      ra
+llm.all_repointed_row          -      ra
+llm.all_rule                   -      ra
 llm.all_semantic_index         -      ra
 llm.all_step                   -      ra
+llm.all_stream                 -      ra
+llm.all_stream_alarm           -      ra
+llm.all_stream_alert           -      ra
+llm.all_stream_dead_letter     -      ra
+llm.all_stream_window          -      ra
 llm.all_taught                 -      ra
 llm.all_work                   -      ra
 llm.all_worker                 -      -
@@ -222,6 +258,7 @@ llm.graph_model_file           r      r
 llm.graph_source               r      r
 llm.mark                       rawd   rawd
 llm.merge                      r      r
+llm.merged_row                 rawd   rawd
 llm.metric                     rawd   rawd
 llm.model                      r      r
 llm.model_file                 -      ra
@@ -237,14 +274,21 @@ llm.own_merge                  r      r
 llm.own_relation               r      r
 llm.readable_graph_source      r      r
 llm.recommender                r      r
+llm.record_merge               rawd   rawd
 llm.redaction_key              r      r
 llm.relation                   r      r
 llm.relation_end               -      -
+llm.repointed_row              rawd   rawd
+llm.rule                       rawd   rawd
 llm.run                        r      r
 llm.seen_alias                 -      -
 llm.seen_evidence              -      -
 llm.semantic_index             r      r
 llm.step                       rawd   rawd
+llm.stream_change              -      ra
+llm.stream_consumer            -      -
+llm.stream_offset              -      ra
+llm.stream_score               -      ra
 llm.taught                     rawd   rawd
 llm_failed_work                r      r
 llm_models                     r      r
@@ -253,6 +297,9 @@ llm_runs                       r      r
 llm_staleness                  r      r
 llm_usage                      r      r
 llm_workers                    r      r
+stream_alarm                   r      r
+stream_dead_letter             r      r
+stream_stats                   r      r
 """
 # Where the outcomes begin in a line.
 _CALL = 72
@@ -284,7 +331,15 @@ def shop(db: psycopg.Connection, cluster: Cluster) -> Iterator[dict[str, str]]:
     run = value(db, "SELECT llm_find_errors('shop.note')::text")
     db.execute("SET llm.ask_log = on; SELECT ask('How many notes are there?', '{shop.note}'); RESET llm.ask_log")
     question = value(db, "SELECT id::text FROM llm.ask_log")
+    source = '{"kind": "kafka", "servers": "127.0.0.1:9", "topic": "a"}'
+    columns = '["id int", "at timestamptz"]'
+    db.execute(
+        "CALL stream_create('orders', %s, 'shop.ordered', %s, event_time => 'at')",
+        (source, columns),
+    )
     db.execute("RESET ROLE")
+    stream = value(db, "SELECT id::text FROM llm.stream_assignments()")
+    db.execute("SELECT llm.stream_lease(%s::int, '{a/0}')", (stream,))
     db.execute("SELECT llm_fit('topic', 'classify', %s)", (ROWS,))
     db.execute("SELECT llm_fit_recommender('films', 'shop.event', 'u', 'i', 't', options => '{\"epochs\": 1}')")
     for kind in ("FUNCTION", "PROCEDURE"):
@@ -304,6 +359,7 @@ def shop(db: psycopg.Connection, cluster: Cluster) -> Iterator[dict[str, str]]:
         "entity": entity,
         "other": other,
         "source": value(db, "SELECT id::text FROM llm.all_graph_source"),
+        "stream": stream,
         "index": value(db, "SELECT id::text FROM llm.semantic_index"),
     }
     db.execute(f"DROP OWNED BY {', '.join(ROLES[1:])} CASCADE; DROP ROLE {', '.join(ROLES[1:])}")
@@ -326,7 +382,9 @@ def test_who_may_call_what(db: psycopg.Connection, cluster: Cluster, shop: dict[
     differing = []
     for line in table(CALLS):
         call, expected = line[:_CALL].strip(), line[_CALL:].split()
-        statement = re.sub(r"\{(rows|run|question|entity|other|source|index)\}", lambda match: shop[match[1]], call)
+        statement = re.sub(
+            r"\{(rows|run|question|entity|other|source|index|stream)\}", lambda match: shop[match[1]], call
+        )
         statement = statement if statement.startswith("CALL ") else f"SELECT * FROM {statement}"
         found = [outcome(cluster, db.info.dbname, role, statement) for role in ROLES]
         if found != expected:

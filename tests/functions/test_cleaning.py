@@ -300,8 +300,8 @@ def test_a_role_sees_its_rows_and_its_runs(shop: psycopg.Connection, role: str) 
         ),
         (
             """llm_find_errors('shop', rules => '[{"column": "size", "check": "size >"}]')""",
-            errors.SyntaxError,
-            "syntax error",
+            errors.InvalidParameterValue,
+            "the check cannot be parsed: syntax error",
         ),
         ("""llm_find_errors('shop', labels => '[{"key": 1}]')""", errors.InvalidParameterValue, "not a label"),
         ("llm_propose_repairs(gen_random_uuid())", errors.UndefinedObject, "no run"),

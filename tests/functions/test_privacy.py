@@ -211,12 +211,30 @@ def test_who_may_write_reveal_and_register(
         with pytest.raises(errors.InsufficientPrivilege):
             reader.execute(f"SELECT {call}", (token,))
     with pytest.raises(errors.InsufficientPrivilege):
-        reader.execute("UPDATE llm.redaction_key SET revealers = '{public}'")
+        reader.execute("UPDATE llm.redaction_key SET revealers = '{-}'")
     keyed.execute("SELECT llm_drop_key('shop')")
     keyed.execute("SELECT llm_register_key('shop', 'file:shop', '{public}', %s)", ([role],))
     assert value(reader, "SELECT llm_reveal(%s, 'shop')", token) == "Anna Meier"
     # Not undone by ROLLBACK, and not silent.
     assert f'key "shop" was used to reveal a text by the role "{role}"' in cluster.log
+
+
+def test_who_takes_the_name_of_a_dropped_revealer_reveals_nothing(
+    keyed: psycopg.Connection, connect: Callable[..., psycopg.Connection]
+) -> None:
+    token = value(keyed, "SELECT llm_pseudonymize('Anna Meier', 'person', 'shop')")
+    keyed.execute("SELECT llm_drop_key('shop')")
+    keyed.execute("CREATE ROLE revealer LOGIN")
+    try:
+        keyed.execute("SELECT llm_register_key('shop', 'file:shop', revealers => '{revealer}')")
+        with connect("revealer") as revealer:
+            assert value(revealer, "SELECT llm_reveal(%s, 'shop')", token) == "Anna Meier"
+        keyed.execute("DROP ROLE revealer")
+        keyed.execute("CREATE ROLE revealer LOGIN")
+        with connect("revealer") as revealer, pytest.raises(errors.InsufficientPrivilege):
+            revealer.execute("SELECT llm_reveal(%s, 'shop')", (token,))
+    finally:
+        keyed.execute("DROP ROLE IF EXISTS revealer")
 
 
 def test_another_key_in_the_place_of_one_is_noticed(keyed: psycopg.Connection, cluster: Cluster) -> None:

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 import pytest
 from database import ROOT
-from pg_llm.errors import Error, InvalidInput, InvalidModel
+from pg_llm.errors import Error, InvalidInput, InvalidModel, OutOfMemory
 from pg_llm.generate.host import extraction
 from pg_llm.models import grammars, loading, source
 from pg_llm.models.engine import Sampling, Written
-from pg_llm.models.llama import process
+from pg_llm.models.llama import generation, process, processes, settings
 from pg_llm.models.llama.generation import LlamaGeneration
 from pg_llm.models.spec import ModelSpec
 
@@ -51,7 +51,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
 
 
 def child(model: LlamaGeneration) -> int:
-    return model._llama._children[-1].pid
+    return model._processes.first._children[-1].pid
 
 
 def ticks(pid: int) -> int:
@@ -64,7 +64,7 @@ def test_weights_are_mapped(model: LlamaGeneration) -> None:
     assert loading.weight(SPEC) == file.stat().st_size
     assert model.details == {"context": 4096}
     # The file, and for each text keys and values of 4,096 tokens.
-    assert model.bytes == file.stat().st_size + model.concurrency * 4096 * 23040
+    assert model.bytes == file.stat().st_size + model.concurrency * 4096 * 12240
     assert str(file.resolve()) in Path(f"/proc/{child(model)}/maps").read_text()
 
 
@@ -155,13 +155,13 @@ def test_the_memory_of_a_context_is_there_once_a_text_needs_it(monkeypatch: pyte
     monkeypatch.setattr(process, "_FIRST_CONTEXT", 256)
     model = LlamaGeneration(SPEC, source.folder(SPEC), 1)
     begun = child(model)
-    assert _private(begun) < 100
+    assert _private(begun) < 80
     short, long = asked("Tell me of a fox."), asked("word " * 300)
     assert model.forward([model.prompt(short, Sampling(3))])
     futures = [model.submit([model.prompt(prompt, Sampling(3))]) for prompt in (long, short, long, short)]
     assert [type(future.result()[0]) for future in futures] == [Written] * 4
     assert child(model) != begun
-    assert _private(child(model)) > 180
+    assert _private(child(model)) > 120
     (found,) = model.forward([model.question(long, ["a", "b"])])
     assert found.shape == (2,)
 
@@ -218,6 +218,76 @@ def test_a_text_is_the_same_whatever_is_beside_it(model: LlamaGeneration) -> Non
     assert [future.result()[0] for future in reversed(futures)] == alone
 
 
+@pytest.mark.parametrize("types", [("Q8_0", "Q8_0"), ("F16", "BF16")])
+def test_a_text_is_the_same_whatever_its_slot_read_before(
+    types: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """First, after texts that begin as it does up to any place, and beside them: its probabilities are equal."""
+    monkeypatch.setattr(generation, "choose", lambda *given: replace(settings.choose(*given), cache_types=types))
+    model = LlamaGeneration(SPEC, source.folder(SPEC), 1)
+    words = " ".join(f"In {1900 + number} the fox met {number} hens." for number in range(18)).split()
+
+    async def probabilities(prompt: str) -> tuple[Any, int]:
+        body = {"prompt": prompt, "n_predict": 2, "temperature": 0.0, "n_probs": 5}
+        answer = await model._processes.first.post("/completion", body)
+        shown = [
+            [(each["id"], each["logprob"]) for each in one["top_logprobs"]]
+            for one in answer["completion_probabilities"]
+        ]
+        return shown, answer["timings"]["prompt_n"]
+
+    def read(prompt: str) -> tuple[Any, int]:
+        return model._processes.first.start(probabilities(prompt)).result()
+
+    text = " ".join(words)
+    first, tokens = read(text)
+    # More of them than are computed together.
+    assert tokens > 2 * model._processes.first.settings.batch
+    for shared in (3, 40, 90, len(words) - 1):
+        for slot in range(model.concurrency):
+            read(" ".join([*words[:shared], f"Slot {slot}."]))
+        again, computed = read(text)
+        assert again == first
+        assert computed < tokens or shared == 3
+    texts = [" ".join([*words[:shared], "And then?"]) for shared in (5, 50, 80)]
+    futures = [model._processes.first.start(probabilities(each)) for each in (*texts, text, *texts, text)]
+    found = [future.result()[0] for future in futures]
+    assert found[3] == found[7] == first
+    assert found[:3] == found[4:7]
+
+
+def test_more_texts_than_one_process_works_on_start_another() -> None:
+    many = LlamaGeneration(SPEC, source.folder(SPEC), 2)
+    assert many.concurrency == 4
+    running = many._processes._running
+    prompts = [asked(f"Tell me of a {animal}.") for animal in ("fox", "dog", "cat", "cow", "hen", "bee")]
+    alone = [many.forward([many.prompt(prompt, Sampling(12))])[0] for prompt in prompts]
+    assert len(running) == 1
+    for _ in range(2):
+        futures = [many.submit([many.prompt(prompt, Sampling(12))]) for prompt in prompts]
+        assert [future.result()[0] for future in futures] == alone
+        wait_until(lambda: len(running) == 2)
+    first, second = (llama._children[-1].pid for llama in running)
+    assert first != second
+    before = ticks(second)
+    futures = [many.submit([many.prompt(STORY, Sampling(12, 0.9, seed))]) for seed in range(4)]
+    assert all(future.result() for future in futures)
+    assert ticks(second) > before
+    assert len(running) == 2
+
+
+def test_a_process_that_cannot_be_started_beside_the_first_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = LlamaGeneration(SPEC, source.folder(SPEC), 2)
+
+    def fails(settings: object) -> None:
+        raise OutOfMemory("no memory is left")
+
+    monkeypatch.setattr(processes, "Llama", fails)
+    futures = [many.submit([many.prompt(STORY, Sampling(3, 0.9, seed))]) for seed in range(8)]
+    assert [type(future.result()[0]) for future in futures] == [Written] * 8
+    assert len(many._processes._running) == 1
+
+
 def test_texts_are_cut_at_a_token(model: LlamaGeneration) -> None:
     assert model.truncate("short") == "short"
     for text in ("word é " * 5000, "🦊" * 5000, "x" * 1_000_000):
@@ -235,13 +305,13 @@ def test_a_shared_prefix_is_read_once_by_each_slot(model: LlamaGeneration) -> No
         return [model.prompt(messages, Sampling(1)).tokens]
 
     async def tokens(asked: Any) -> int:
-        prompt = await model._llama.prompt(asked.messages)
-        answer = await model._llama.post("/completion", {**asked.body, "prompt": prompt})
+        prompt = await model._processes.first.prompt(asked.messages)
+        answer = await model._processes.first.post("/completion", {**asked.body, "prompt": prompt})
         return int(answer["timings"]["prompt_n"])
 
-    for future in [model._llama.start(tokens(prompts(number)[0])) for number in range(30)]:
+    for future in [model._processes.first.start(tokens(prompts(number)[0])) for number in range(30)]:
         read += future.result()
-    prompt = len(model._llama.start(model._llama.tokens(rules)).result())
+    prompt = len(model._processes.first.start(model._processes.first.tokens(rules)).result())
     assert prompt > 400
     # Each of 30 prompts alone would be more than 400.
     assert read < (model.concurrency + 1) * prompt + 30 * 40
@@ -357,7 +427,7 @@ def _is_idle(pid: int) -> bool:
 
 def test_it_ends_with_the_model() -> None:
     model = LlamaGeneration(SPEC, source.folder(SPEC), 1)
-    running, folder = model._llama._children[-1], model._llama._folder
+    running, folder = model._processes.first._children[-1], model._processes.first._folder
     assert Path(folder).stat().st_mode & 0o777 == 0o700
     del model
     gc.collect()
@@ -375,7 +445,7 @@ def test_it_ends_with_a_killed_host() -> None:
         f"spec = ModelSpec('m', 'generation', '{SPEC.source}')\n"
         "model = LlamaGeneration(spec, source.folder(spec), 1)\n"
         "model.submit([model.prompt([{'role': 'user', 'content': 'Write'}], Sampling(3000))])\n"
-        "print(model._llama._children[-1].pid, model._llama._folder, flush=True)\n"
+        "print(model._processes.first._children[-1].pid, model._processes.first._folder, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "pymodule")}

@@ -71,8 +71,8 @@ def as_update(db: Connection, run_id: str | None, table_name: str | None) -> str
     with garbage_collection_paused():
         keys, columns = target_table.content(db, run.target)
         made = step_script.find(db, run.id, run.target, columns, changes)
-        single = [change for change in changes if change["step"] not in made]
-        return update_script.update_statement(table.relation, run.target, keys, columns, single, list(made.values()))
+        single = [change for change in changes if not any(each.covers(change) for each in made)]
+        return update_script.update_statement(table.relation, run.target, keys, columns, single, made)
 
 
 def _proposed(db: Connection, run_id: str, column: Column, min_confidence: float, choice: Choice) -> list[Row]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from pg_llm.cleaning import target_table
+from pg_llm.cleaning import expressions, target_table
 from pg_llm.cleaning.analysis import Analysis, Finding, Violation
 from pg_llm.cleaning.distance import edit_distance
 from pg_llm.cleaning.interruptible import Poll, chunks, interruptible
@@ -26,6 +26,9 @@ _HINT = (
     """Write rules => '[{"column": "zip", "regex": "^[0-9]{5}$"}, {"column": "state", "values": ["al", "ak"]},"""
     """ {"column": "state", "references": "states.code"}, {"column": "age", "min": 0, "max": 120},"""
     """ {"dependency": "zip -> city"}, {"column": "ends", "check": "ends >= starts"}]'."""
+)
+_CHECK_HINT = (
+    "A check computes a condition from the columns of the row, by functions and operators of PostgreSQL's own."
 )
 _KINDS = ({"regex"}, {"values"}, {"references"}, {"min"}, {"max"}, {"min", "max"}, {"check"})
 
@@ -74,6 +77,9 @@ def parse(db: Connection, target: TargetTable, given: Any) -> Rules:
 def _add(db: Connection, rules: Rules, position: int, rule: dict[str, Any]) -> None:
     if "check" in rule:
         condition = str(rule["check"])
+        (refusal,) = expressions.refusals(db, [condition], rules.target.table.columns)
+        if refusal:
+            raise InvalidInput(f"the check {refusal}: {condition[:100]}", hint=_CHECK_HINT)
         rules.checks.append((position, condition))
         target_table.violating_keys(db, rules.target, condition, {})
     elif "regex" in rule:
@@ -159,9 +165,16 @@ def _nearest(value: str, allowed: Sequence[str], poll: Poll) -> str | None:
 
 
 def forbidden_repairs(
-    db: Connection, rules: Rules, keys: Sequence[str], findings: Sequence[Finding]
+    db: Connection,
+    rules: Rules,
+    keys: Sequence[str],
+    findings: Sequence[Finding],
+    kept: Sequence[tuple[str, Collection[str]]] = (),
 ) -> set[tuple[int, int]]:
-    """The cells, row and column, whose repair the column's type, a rule, or a CHECK constraint does not allow."""
+    """The cells, row and column, whose repair the column's type, a rule, or a CHECK constraint does not allow.
+
+    `kept` are conditions on rows, each with the columns that it is about.
+    """
     repairs = [finding for finding in findings if finding.confidence is not None]
     invalid = {
         position: _invalid_values(
@@ -172,20 +185,30 @@ def forbidden_repairs(
     forbidden = {
         (row, finding.column) for finding in repairs if finding.new in invalid[finding.column] for row in finding.rows
     }
+    every = [column.name for column in rules.target.columns]
     conditions = [*rules.target.checks, *(condition for _, condition in rules.checks)]
-    if not conditions:
+    concerned = [*((condition, every) for condition in conditions), *kept]
+    if not concerned:
         return forbidden
     patches: defaultdict[int, dict[str, Value]] = defaultdict(dict)
     for finding in repairs:
         if finding.new not in invalid[finding.column]:
             for row in finding.rows:
                 patches[row][rules.target.columns[finding.column].name] = finding.new
-    violating: set[str] = set()
-    for condition in conditions:
-        for chunk in chunks(patches.items()):
-            by_key = {keys[row]: patch for row, patch in chunk}
-            violating |= target_table.violating_keys(db, rules.target, condition, by_key)
-    return forbidden | {(row, finding.column) for finding in repairs for row in finding.rows if keys[row] in violating}
+    for condition, names in concerned:
+        places = {place for place, name in enumerate(every) if name in names}
+        touching = [(row, patch) for row, patch in patches.items() if not patch.keys().isdisjoint(names)]
+        violating: set[str] = set()
+        for chunk in chunks(touching):
+            violating |= target_table.violating_keys(db, rules.target, condition, {keys[row]: of for row, of in chunk})
+        forbidden |= {
+            (row, finding.column)
+            for finding in repairs
+            if finding.column in places
+            for row in finding.rows
+            if keys[row] in violating
+        }
+    return forbidden
 
 
 def _invalid_values(db: Connection, rules: Rules, position: int, values: set[Value]) -> set[Value]:

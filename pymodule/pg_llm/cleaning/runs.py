@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pg_llm import arguments
-from pg_llm.cleaning import analysis, steps, target_table
+from pg_llm.cleaning import analysis, kept_rules, steps, target_table
 from pg_llm.cleaning import rules as integrity_rules
 from pg_llm.cleaning.analysis import Analysis, Cell, Finding, Knowledge
 from pg_llm.cleaning.interruptible import chunks, garbage_collection_paused
@@ -95,29 +95,6 @@ def mark(db: Connection, run_id: str | None, key: str | None, column: str | None
     _store_mark(db, run.id, key, column, value)
 
 
-def cells_to_review(db: Connection, run_id: str | None, limit: int) -> list[dict[str, Any]]:
-    """Unmarked cells, by how many others are like them and how unsure their repair is (active learning)."""
-    return db.rows(
-        """
-        SELECT c.key::text AS key, c."column"::text AS "column", c.old, c.new, c.confidence, c.reason, c.alike
-        FROM (
-            SELECT c.*, count(*) OVER same AS alike, row_number() OVER (same ORDER BY c.key) AS place
-            FROM llm.change AS c
-            WHERE c.run = $1::uuid AND c.state IN ('found', 'proposed')
-            AND NOT EXISTS (
-                SELECT FROM llm.mark AS m WHERE m.run = c.run AND m.key = c.key AND m."column" = c."column"
-            )
-            WINDOW same AS (PARTITION BY c."column", c.detector, coalesce(c.given::text, c.old), c.new)
-        ) AS c
-        WHERE c.place = 1
-        ORDER BY c.alike * (1.01 - coalesce(c.confidence, 0)) DESC, c."column", c.key
-        LIMIT $2
-        """,
-        ("text", "int"),
-        (find(db, run_id).id, limit),
-    )
-
-
 def _parse_labels(target: TargetTable, labels: Any) -> list[tuple[str, str, Value]]:
     if not isinstance(labels, list):
         raise InvalidInput("labels must be a JSON list of objects", hint=_LABELS_HINT)
@@ -175,9 +152,11 @@ def _examine(db: Connection, run: Run, rules: Rules, command: str, propose: bool
                 report(detector, 0, len(table.keys))
 
             step(integrity_rules.DETECTOR)
-            violations = list(integrity_rules.detect(db, rules, table))
+            violations = [*integrity_rules.detect(db, rules, table), *kept_rules.violations(db, run.target, table)]
             marks, corrections = _load_marks(db, run, table.keys), _load_corrections(db, run)
-            return table.keys, table.find(step, Knowledge(marks, corrections, rules.dependencies, violations))
+            decisions = _load_decisions(db, run, table.keys)
+            knowledge = Knowledge(marks, corrections, rules.dependencies, violations, decisions)
+            return table.keys, table.find(step, knowledge)
 
         report("reading", 0, 0)
         keys, found = analysis.of_table(db, run.target, find)
@@ -188,7 +167,10 @@ def _examine(db: Connection, run: Run, rules: Rules, command: str, propose: bool
         }
         findings = [finding for finding in found if finding.column in writable]
         report("writing", 0, sum(len(finding.rows) for finding in findings))
-        forbidden = integrity_rules.forbidden_repairs(db, rules, keys, findings) if propose else set()
+        forbidden: set[Cell] = set()
+        if propose:
+            conditions = kept_rules.conditions(db, run.target.table)
+            forbidden = integrity_rules.forbidden_repairs(db, rules, keys, findings, conditions)
         return _store_findings(db, run, keys, findings, forbidden, propose)
 
 
@@ -203,6 +185,24 @@ def _load_marks(db: Connection, run: Run, keys: Sequence[str]) -> dict[Cell, Val
     return {
         (rows[mark["key"]], run.target.position(mark["column"])): mark["value"] for mark in marks if mark["key"] in rows
     }
+
+
+def _load_decisions(db: Connection, run: Run, keys: Sequence[str]) -> list[tuple[Cell, Value, bool]]:
+    """Repairs that were accepted, True, or refused, with the cell and its new value."""
+    decided = db.rows(
+        'SELECT key::text AS key, "column"::text AS "column", new, state FROM llm.change'
+        " WHERE run = $1::uuid AND state IN ('accepted', 'declined')",
+        ("text",),
+        (run.id,),
+    )
+    wanted = {change["key"] for change in decided}
+    rows = {key: row for row, key in enumerate(keys) if key in wanted} if wanted else {}
+    places = {column.name: place for place, column in enumerate(run.target.columns)}
+    return [
+        ((rows[change["key"]], places[change["column"]]), change["new"], change["state"] == "accepted")
+        for change in decided
+        if change["key"] in rows and change["column"] in places
+    ]
 
 
 def _load_corrections(db: Connection, run: Run) -> list[tuple[int, str, str]]:

@@ -20,6 +20,8 @@ from pg_llm.errors import InvalidInput
 _CATEGORIES = "SNDBETI"
 # SQLSTATE classes of values that a type or constraint rejects.
 _DATA_ERRORS = ("22", "23")
+_GUARD = "llm.guard"
+_SET_GUARD = f"SELECT pg_catalog.set_config('{_GUARD}', $1, true)"
 
 Value = str | None
 
@@ -211,10 +213,15 @@ def write(db: Connection, target: TargetTable, column: Column, changes: Sequence
         AND ({target.table.text(column.name)} OPERATOR(pg_catalog.=) c.before OR t.{name} IS NULL AND c.before IS NULL)
         RETURNING c.key::pg_catalog.text AS key, {target.table.text(column.name)} AS stored
     """
-    run = partial(
-        db.query_unprepared,
-        query,
-        ("pg_catalog.text[]", "pg_catalog.text[]", parameter_type),
-        [[change[name] for change in changes] for name in ("key", "before", "after")],
-    )
+    types = ("pg_catalog.text[]", "pg_catalog.text[]", parameter_type)
+    values = [[change[name] for change in changes] for name in ("key", "before", "after")]
+
+    def run() -> list[Row]:
+        # A guard would clean what is put back.
+        guard = db.setting(_GUARD)
+        db.rows(_SET_GUARD, ("pg_catalog.text",), ("off",))
+        rows = db.query_unprepared(query, types, values)
+        db.rows(_SET_GUARD, ("pg_catalog.text",), (guard or "",))
+        return rows
+
     return table_access.on_table(db, target.table.oid, run, writes=True)

@@ -43,15 +43,15 @@ def update_statement(
     whens: defaultdict[int, list[str]] = defaultdict(list)
     wheres = []
     for each in transformations:
-        comment = " ".join(each.description.split())
-        whens[each.position] += [f"-- {comment}", f"WHEN {each.condition} THEN {each.expression}"]
-        wheres.append(each.condition)
+        applies, made = each.on(target, quote_ident)
+        whens[each.position] += [comment(each.description), f"WHEN {applies} THEN {made}"]
+        wheres.append(applies)
     uncovered = len(changes)
     for position, changed in sorted(changes_by_column.items()):
         rules, covered = _generalise(target, before, after, position, changed)
         uncovered -= covered
         for condition, new in rules.items():
-            then = _literal(new, target.columns[position].type)
+            then = literal(new, target.columns[position].type)
             whens[position].append(f"WHEN {_condition_sql(target, condition)} THEN {then}")
         if rules:
             wheres.append(_membership_sql(target, position, {condition[-1][1] for condition in rules}))
@@ -60,6 +60,11 @@ def update_statement(
         return f"{note}-- There is nothing to do."
     sets = [_case(quote_ident(target.columns[position].name), lines) for position, lines in sorted(whens.items())]
     return f"{note}UPDATE {relation} SET\n" + ",\n".join(sets) + "\nWHERE " + "\n   OR ".join(wheres) + ";"
+
+
+def comment(text: str) -> str:
+    """The text as a comment of one line."""
+    return f"-- {' '.join(text.split())}"
 
 
 def _case(name: str, lines: Sequence[str]) -> str:
@@ -142,7 +147,7 @@ def _condition_sql(target: TargetTable, condition: _Condition) -> str:
     return " AND ".join(
         f"{quote_ident(target.columns[position].name)} IS NULL"
         if value is None
-        else f"{quote_ident(target.columns[position].name)} = {_literal(value, target.columns[position].type)}"
+        else f"{quote_ident(target.columns[position].name)} = {literal(value, target.columns[position].type)}"
         for position, value in condition
     )
 
@@ -150,12 +155,13 @@ def _condition_sql(target: TargetTable, condition: _Condition) -> str:
 def _membership_sql(target: TargetTable, position: int, values: set[Value]) -> str:
     name, type_ = quote_ident(target.columns[position].name), target.columns[position].type
     members = sorted(value for value in values if value is not None)
-    tests = [f"{name} IN ({', '.join(_literal(value, type_) for value in members)})"] if members else []
+    tests = [f"{name} IN ({', '.join(literal(value, type_) for value in members)})"] if members else []
     return " OR ".join([*tests, f"{name} IS NULL"] if None in values else tests)
 
 
-def _literal(value: Value, type_: str) -> str:
+def literal(value: Value, type_: str) -> str:
+    """The value as SQL of that type."""
     if value is None:
         return "NULL"
-    literal = quote_literal(value)
-    return literal if type_ == "text" else f"{literal}::{type_}"
+    quoted = quote_literal(value)
+    return quoted if type_ == "text" else f"{quoted}::{type_}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pg_llm import arguments
-from pg_llm.cleaning import overview, repairs, runs, steps
+from pg_llm.cleaning import guard, kept_rules, overview, repairs, review, runs, steps
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
 from pg_llm.errors import InvalidInput
@@ -15,14 +15,6 @@ from pg_llm.errors import InvalidInput
 def llm_profile(db: Connection, target: str | None) -> list[dict[str, Any]]:
     """What the columns of a table hold: types, missing and distinct values, patterns, likely keys, dependencies."""
     return overview.profiles(db, arguments.required("target", target))
-
-
-@sql_function
-def llm_duplicates(
-    db: Connection, target: str | None, columns: list[str] | None, threshold: float | None
-) -> list[dict[str, Any]]:
-    """Pairs of rows of a table that are nearly the same, the most alike first, with the columns that differ."""
-    return overview.duplicates(db, arguments.required("target", target), columns, arguments.threshold(threshold))
 
 
 @sql_function
@@ -49,7 +41,7 @@ def llm_review(db: Connection, run: str | None, k: int | None) -> list[dict[str,
     """The cells that are worth marking next: those that decide most others and are least sure."""
     if k is None or k < 1:
         raise InvalidInput(f"k must be at least 1, not {k}")
-    return runs.cells_to_review(db, run, k)
+    return review.cells_to_ask(db, runs.find(db, run), k)
 
 
 @sql_function
@@ -98,3 +90,35 @@ def llm_rollback(db: Connection, run: str | None) -> list[dict[str, Any]]:
 def llm_rules(db: Connection, run: str | None, target: str | None) -> str:
     """The applied repairs of a run as one UPDATE that needs no model, for the same or another table."""
     return repairs.as_update(db, run, target)
+
+
+@sql_function
+def llm_guard(db: Connection, target: str | None, run: str | None, mode: str | None) -> list[dict[str, Any]]:
+    """Let the accepted repairs of a run clean what is written to a table from now on, in plain SQL, or show a view."""
+    return guard.create(db, arguments.required("target", target), run, mode)
+
+
+@sql_function
+def llm_drop_guard(db: Connection, target: str | None) -> bool:
+    """Take the guard of a table away, trigger and view; false if it has none."""
+    return guard.drop(db, arguments.required("target", target))
+
+
+@sql_function
+def llm_define_rule(
+    db: Connection, target: str | None, name: str | None, sql: str | None, definition: Any, severity: str | None
+) -> None:
+    """Keep a rule that the rows of a table must follow, in place of your rule of that name on that table."""
+    kept_rules.define(db, arguments.required("target", target), name, sql, definition, severity)
+
+
+@sql_function
+def llm_drop_rule(db: Connection, target: str | None, name: str | None) -> None:
+    """Forget a rule of yours on a table."""
+    kept_rules.drop(db, arguments.required("target", target), name)
+
+
+@sql_function
+def llm_check(db: Connection, target: str | None) -> list[dict[str, Any]]:
+    """How many rows of a table break each of your rules, with examples and what would satisfy the rule there."""
+    return kept_rules.check(db, arguments.required("target", target))

@@ -8,7 +8,7 @@ from typing import Any
 from pg_llm import arguments
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
-from pg_llm.privacy import anonymity, finding, keys, kinds, redaction, scanning
+from pg_llm.privacy import anonymity, finding, keys, kinds, masked_view, redaction, scanning
 
 
 @sql_function
@@ -138,3 +138,11 @@ def llm_drop_key(db: Connection, name: str | None) -> None:
 def k_anonymity(db: Connection, target: str | None, quasi_identifiers: list[str | None] | None) -> list[dict[str, Any]]:
     """How many rows at least share each combination of these columns' values, and how many combinations there are."""
     return [anonymity.k(db, arguments.required("target", target), quasi_identifiers)]
+
+
+@sql_function
+def llm_mask(
+    db: Connection, target: str | None, policy: str | None, roles: list[str | None] | None, name: str | None
+) -> str:
+    """Make a view of a table that shows columns in plain to members of some roles, and masked to all others; returns its name."""  # noqa: E501
+    return masked_view.create(db, target, policy, roles, name)

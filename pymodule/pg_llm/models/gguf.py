@@ -23,17 +23,27 @@ _VOCABULARY = ("tokenizer.ggml.tokens", "tokenizer.ggml.token_type")
 # Kinds of tokens that are no text: control tokens, and what a model's author added, which may be white space too.
 _CONTROL, _ADDED = 3, 4
 _BRACKETED = re.compile(r"[<\[].*[>\]]", re.DOTALL)
-# Bytes of a key's or a value's number in the cache, which is 16-bit floating point.
-_CACHED = 2
+# Numbers of a key or a value in one block of 8-bit quantization, and bytes of such a block; and of a 16-bit number.
+_BLOCK, _BLOCK_BYTES, _NUMBER_BYTES = 32, 34, 2
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Architecture of a model, tokens of its longest text, and bytes that keys and values of one token take."""
+    """Architecture of a model, tokens of its longest text, and numbers in the keys and values of one token.
+
+    `has_blocks` is whether each key and value consists of whole blocks, so that 8-bit quantization can hold them.
+    """
 
     architecture: str
     context: int
-    bytes_per_token: int
+    numbers_per_token: int
+    has_blocks: bool = True
+
+    @property
+    def bytes_per_token(self) -> int:
+        """Bytes that keys and values of one token take."""
+        numbers = self.numbers_per_token
+        return numbers // _BLOCK * _BLOCK_BYTES if self.has_blocks else numbers * _NUMBER_BYTES
 
     @property
     def is_encoder(self) -> bool:
@@ -83,8 +93,9 @@ def _header(metadata: dict[str, Any]) -> Header:
     total = sum(key_heads) if isinstance(key_heads, Sequence) else int(key_heads) * layers
     most = max(heads) if isinstance(heads, Sequence) else int(heads)
     size = number("embedding_length", 0) // max(most, 1)
-    of_head = number("attention.key_length", size) + number("attention.value_length", size)
-    header = Header(architecture, number("context_length", 2048), total * of_head * _CACHED)
+    of_head = number("attention.key_length", size), number("attention.value_length", size)
+    has_blocks = all(length % _BLOCK == 0 for length in of_head)
+    header = Header(architecture, number("context_length", 2048), total * sum(of_head), has_blocks)
     # llama.cpp takes a context of 0 for as much as there is, and what is less than nothing would free memory of others.
     if header.context < 1 or header.bytes_per_token < 0:
         raise ValueError(f"a context of {header.context} tokens, {header.bytes_per_token} bytes for each")

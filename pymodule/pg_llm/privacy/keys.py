@@ -17,11 +17,20 @@ from pg_llm.errors import DuplicateKey, InsufficientPrivilege, InvalidInput, Und
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,62}")
 _FIND = """
     SELECT k.source, k.fingerprint, s.rolsuper OR EXISTS (
-        SELECT FROM unnest(CASE $2 WHEN 'reveal' THEN k.revealers ELSE k.writers END) AS r (name)
-        LEFT JOIN pg_roles AS p ON p.rolname = r.name
-        WHERE r.name = 'public' OR pg_has_role($3::oid, p.oid, 'USAGE')
+        SELECT FROM unnest(CASE $2 WHEN 'reveal' THEN k.revealers ELSE k.writers END) AS r (role)
+        WHERE r.role::oid = 0 OR pg_has_role($3::oid, r.role, 'USAGE')
     ) AS allowed
     FROM llm.redaction_key AS k, pg_roles AS s WHERE k.name = $1 AND s.oid = $3::oid
+"""
+# Roles by number, so that whoever takes the name of a dropped one has not its rights; everybody is number 0.
+_ROLES = """ARRAY(
+    SELECT coalesce(p.oid, 0)::regrole
+    FROM unnest({names}::text[]) AS r (name) LEFT JOIN pg_roles AS p ON p.rolname = r.name
+)"""
+_REGISTER = f"""
+    INSERT INTO llm.redaction_key (name, source, fingerprint, writers, revealers)
+    VALUES ($1, $2, $3, {_ROLES.format(names="$4")}, {_ROLES.format(names="$5")})
+    ON CONFLICT (name) DO NOTHING RETURNING name
 """
 
 
@@ -57,8 +66,7 @@ def register(
     # Results are remembered by what was asked, and another key may lie there by now.
     (fingerprint,) = models.run_without_model(db, "redaction_key", [source], nonce=secrets.token_hex(8))
     added = db.rows(
-        "INSERT INTO llm.redaction_key (name, source, fingerprint, writers, revealers) VALUES ($1, $2, $3, $4, $5)"
-        " ON CONFLICT (name) DO NOTHING RETURNING name",
+        _REGISTER,
         ("text", "text", "text", "text[]", "text[]"),
         (name, source, fingerprint, list(writers), list(revealers)),
     )

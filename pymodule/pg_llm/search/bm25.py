@@ -2,8 +2,9 @@
 
 A row can score at least s only if the bounds of those query terms that it holds sum to s. That is a monotone condition
 on terms, which GIN decides without visiting rows: it reads the rarest terms' postings and skips in the others', as
-MaxScore (Turtle and Flood 1995) and WAND (Broder and others 2003) do. So a search asks first for rows with most of the
-query's weight; the k-th best score found among them says what any better row must hold, and these are asked for next.
+MaxScore (Turtle and Flood 1995) and WAND (Broder and others 2003) do. So a search asks first for the score that about
+as many rows can have as are wanted, were terms independent; the k-th best score found among them says what any better
+row must hold, and these are asked for next. A rare term's bound is the most that it adds to any row.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from pg_llm.database.connection import Connection
@@ -26,10 +27,11 @@ _LIMIT, _USUAL_LIMIT, _FEW_TERMS = K1 + 1, 1.8, 3
 _CHOOSING_TERMS = 12
 # Words in a condition on terms: more of them let fewer rows pass, and take longer to decide.
 _CONDITION_WORDS = 40
-# The part of all bounds that is asked for first: more of them where terms are few; and how often, and by how much, less
-# is asked for where too few rows have it.
+# Rows that are expected first for each that is wanted, and how many more where too few have the score.
+_FIRST, _MORE = 2, 8
+# Steps of the scores whose rows are expected, and the highest one of few terms: of all bounds hardly a row has the sum.
+_SCORES = 200
 _FIRST_PART, _FOR_FEW_TERMS = 0.55, 0.5
-_EASINGS, _EASING = 2, 0.6
 # What rounding may do to a sum of bounds.
 _ROUNDING = 1 - 1e-9
 # Pages that are sampled for the number of rows and their mean length.
@@ -46,11 +48,15 @@ Parameter = Callable[[Any, str], str]
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """A table's number of rows, their mean number of distinct terms, and in how many rows each term is."""
+    """A table's number of rows, their mean number of distinct terms, and in how many rows each term is.
+
+    `impacts`: the most that a term adds to any row, as a multiple of its inverse document frequency, where it is known.
+    """
 
     rows: float
     size: float
     frequencies: dict[str, float]
+    impacts: dict[str, float] = field(default_factory=dict)
 
     def rounded(self) -> Statistics:
         """For callers who may not see all rows: powers of two, from 64, so that a score hardly tells of hidden rows."""
@@ -79,7 +85,7 @@ def statistics(db: Connection, oid: int, relation: str, column: str, words: str,
         ("int8",),
         (oid,),
     )
-    rows = sample["rows"] * 100 / percent
+    rows, size = sample["rows"] * 100 / percent, sample["size"] or 1.0
     # A sample of pages finds the rows' number to some percent; ANALYZE may have counted them.
     if percent < 100 and sample["analyzed"] > 0 and abs(math.log(sample["analyzed"] / max(1.0, rows))) < 0.3:
         rows = sample["analyzed"]
@@ -92,16 +98,22 @@ def statistics(db: Connection, oid: int, relation: str, column: str, words: str,
                  unnest(s.most_common_elems::text::text[], s.most_common_elem_freqs) AS e (term, part)
             WHERE r.oid = $1::oid AND s.attname = $2 AND e.term = ANY($3)
         )
-        SELECT t.term, coalesce(
-            common.part * $5, (SELECT count(*) FROM {relation} AS c WHERE {words} @@ t.query::tsquery)
-        )::float8 AS frequency
-        FROM unnest($3, $4) AS t (term, query) LEFT JOIN common ON common.term = t.term
+        SELECT t.term, coalesce(common.part * $5, counted.rows)::float8 AS frequency, counted.impact
+        FROM unnest($3, $4::tsquery[]) AS t (term, query) LEFT JOIN common ON common.term = t.term
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS rows, {K1 + 1} * max(1 - l.length / (l.length + f.frequency)) AS impact
+            FROM {relation} AS c, LATERAL {unpacked(words)} AS w (words),
+                 LATERAL (SELECT {_length("w.words", "$7")} OFFSET 0) AS l (length),
+                 LATERAL (SELECT {_frequency("w.words", "t.query", "$6")}) AS f (frequency)
+            WHERE common.term IS NULL AND {words} @@ t.query
+        ) AS counted
         """,
-        ("int8", "text", "text[]", "text[]", "float8"),
-        (oid, column, list(terms), [quoted(term) for term in terms], rows),
+        ("int8", "text", "text[]", "text[]", "float8", "float8[]", "float8"),
+        (oid, column, list(terms), [quoted(term) for term in terms], rows, _STEPS, K1 * B / size),
     )
     frequencies = {row["term"]: row["frequency"] for row in found if row["frequency"]}
-    return Statistics(max(rows, *frequencies.values(), 0.0), sample["size"] or 1.0, frequencies)
+    impacts = {row["term"]: row["impact"] for row in found if row["impact"]}
+    return Statistics(max(rows, *frequencies.values(), 0.0), size, frequencies, impacts)
 
 
 class Ranking:
@@ -109,6 +121,7 @@ class Ranking:
 
     def __init__(self, statistics: Statistics, terms: Iterable[str]) -> None:
         self._size = statistics.size
+        self._rows = statistics.rows
         weights = {
             term: math.log(1 + (statistics.rows - frequency + 0.5) / (frequency + 0.5))
             for term in terms
@@ -117,7 +130,11 @@ class Ranking:
         # The rarest first.
         self._weights = dict(sorted(weights.items(), key=lambda weight: (-weight[1], weight[0])))
         limit = _LIMIT if len(weights) <= _FEW_TERMS else _USUAL_LIMIT
-        self._bounds = [(quoted(term), limit * weight) for term, weight in self._weights.items()]
+        self._bounds = [
+            (quoted(term), min(limit, statistics.impacts.get(term, limit)) * weight)
+            for term, weight in self._weights.items()
+        ]
+        self._parts = [min(1.0, statistics.frequencies[term] / statistics.rows) for term in self._weights]
 
     def __bool__(self) -> bool:
         """Whether any row can have a score."""
@@ -128,10 +145,23 @@ class Ranking:
         """The tsquery of the rows that have a score."""
         return " | ".join(term for term, _ in self._bounds)
 
-    @property
-    def first_bound(self) -> float:
-        """The score that is asked for first: few rows can have it, but mostly enough."""
-        return _sum(self._bounds) * min(1.0, _FIRST_PART + _FOR_FEW_TERMS / max(1, len(self._bounds)))
+    def score_of(self, rows: float) -> float:
+        """The score that about so many rows can have, were terms independent; 0 where fewer hold any term."""
+        step = _sum(self._bounds) / _SCORES
+        # How probably a row's bounds sum to each score, by convolution.
+        chances = [1.0]
+        for (_, bound), part in zip(self._bounds, self._parts, strict=True):
+            added = [chance * part for chance in chances]
+            chances = [chance * (1 - part) for chance in chances] + [0.0] * round(bound / step)
+            for place, chance in enumerate(added, len(chances) - len(added)):
+                chances[place] += chance
+        expected = 0.0
+        for place in range(len(chances) - 1, -1, -1):
+            expected += chances[place] * self._rows
+            if expected >= rows:
+                highest = _FIRST_PART + _FOR_FEW_TERMS / len(self._bounds)
+                return min(max(0, place - 1), highest * _SCORES) * step
+        return 0.0
 
     def at_least(self, score: float) -> str:
         """A tsquery that every row passes that can have this score."""
@@ -152,13 +182,12 @@ class Ranking:
 
     def score(self, words: str, parameter: Parameter) -> str:
         """BM25 as SQL on a row's tsvector; a row's length is its number of distinct terms."""
-        length = f"({K1 * (1 - B)} + {parameter(K1 * B / self._size, 'float8')} * length({words}))"
+        length = _length(words, parameter(K1 * B / self._size, "float8"))
         steps = parameter(_STEPS, "float8[]")
         parts = []
         total = 0.0
         for term, weight in self._weights.items():
-            rank = f"ts_rank('{{1,1,1,1}}', {words}, {parameter(quoted(term), 'tsquery')})"
-            frequency = f"width_bucket({rank}::float8, {steps})"
+            frequency = _frequency(words, parameter(quoted(term), "tsquery"), steps)
             total += (K1 + 1) * weight
             parts.append(f"{parameter((K1 + 1) * weight, 'float8')} / ({frequency} + {length})")
         # f / (f + length) is 1 - length / (f + length), which names the frequency once.
@@ -173,24 +202,36 @@ def best(ranking: Ranking, k: int, run: Callable[[str], Sequence[_R]], score: Ca
     """
     if not ranking:
         return []
-    needed = ranking.first_bound
-    easings = 0
-    while easings <= _EASINGS and (condition := ranking.at_least(needed)) != ranking.any_term:
+    expected = float(_FIRST * k)
+    needed = ranking.score_of(expected)
+    condition = ranking.at_least(needed)
+    while condition != ranking.any_term:
         rows = run(condition)
         if len(rows) < k:
-            needed *= _EASING
-            easings += 1
-        elif score(rows[k - 1]) >= needed:
+            expected *= _MORE
+            condition = ranking.at_least(needed := ranking.score_of(expected))
+            continue
+        # Rows that cannot have this score are none of the best, as k better ones are known.
+        least = score(rows[k - 1])
+        if least >= needed or condition == (condition := ranking.at_least(least * _ROUNDING)):
             return rows
-        else:
-            # Rows that cannot have this score are none of the best, as k better ones are known.
-            needed = score(rows[k - 1]) * _ROUNDING
+        needed = least * _ROUNDING
     return run(ranking.any_term)
 
 
 def unpacked(words: str) -> str:
     """A lateral FROM item with the tsvector for `Ranking.score`, which reads it for each term: it may be compressed."""
     return f"(SELECT setweight({words}, 'D') OFFSET 0)"
+
+
+def _length(words: str, part: str) -> str:
+    """How much a row's length counts; `part` is that of one distinct term."""
+    return f"({K1 * (1 - B)} + {part} * length({words}))"
+
+
+def _frequency(words: str, query: str, steps: str) -> str:
+    """How often the term of a tsquery occurs in a row; 255 for more."""
+    return f"width_bucket(ts_rank('{{1,1,1,1}}', {words}, {query})::float8, {steps})"
 
 
 def quoted(term: str) -> str:

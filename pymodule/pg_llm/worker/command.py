@@ -11,6 +11,10 @@ from collections.abc import Sequence
 from types import FrameType
 
 from pg_llm.worker import loop, metrics
+from pg_llm.worker.streams.supervision import Supervisor
+
+# Seconds that streams have to come to an end.
+_PATIENCE = 1.5
 
 _EPILOG = """
 It does what CALL llm_work() does, whenever there is work. Several may run at once, on any machine; each does the work
@@ -34,12 +38,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     figures = metrics.Figures()
+    streams = Supervisor(options.dsn, options.poll, options.streams)
     try:
         if options.metrics_port is not None:
             metrics.serve(options.dsn, figures, options.metrics_port)
+        streams.start()
         loop.run(options.dsn, options.poll, figures, ending)
     except KeyboardInterrupt:
         pass
+    finally:
+        streams.end(_PATIENCE)
     logging.getLogger(__name__).info("The worker ends.")
     return 0
 
@@ -66,12 +74,26 @@ def _parser() -> argparse.ArgumentParser:
         help="look for work at least so often; new work is usually told of at once (default: 1)",
     )
     worker.add_argument(
+        "--streams",
+        type=_count,
+        default=30,
+        metavar="NUMBER",
+        help="read at most so many streams at once, each with a connection to the database (default: 30)",
+    )
+    worker.add_argument(
         "--metrics-port",
         type=int,
         metavar="PORT",
         help="show figures for Prometheus at http://127.0.0.1:PORT/metrics",
     )
     return parser
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 10_000:
+        raise argparse.ArgumentTypeError("must lie between 0 and 10000")
+    return value
 
 
 def _seconds(text: str) -> float:

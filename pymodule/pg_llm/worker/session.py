@@ -67,12 +67,12 @@ class Backlog:
 @contextlib.contextmanager
 def opened(dsn: str, poll: float) -> Iterator[Session]:
     """A session as long as the block runs. Raises psycopg.Error and NotInstalled."""
-    with _connected(dsn) as connection:
+    with connected(dsn) as connection:
         # Claims are made under this level, whatever the role's default is.
         connection.execute("SET default_transaction_isolation = 'read committed'")
         # A session whose worker is gone leaves its work to others, and does not first come to its end.
         connection.execute("SET client_connection_check_interval = '1s'")
-        schema = _schema(connection)
+        schema = schema_of_extension(connection)
         # Before looking for work the first time, so that none is missed.
         connection.execute("LISTEN llm_work")
         connection.execute("SELECT llm.announce_worker()")
@@ -83,22 +83,23 @@ def opened(dsn: str, poll: float) -> Iterator[Session]:
 
 def backlog(dsn: str, pid: int) -> Backlog | None:
     """What waits for the worker whose process on the server has this number, by a connection of its own."""
-    with _connected(dsn) as connection:
+    with connected(dsn) as connection:
         query = sql.SQL("SELECT waiting, extract(epoch FROM lag)::float8 FROM {} WHERE pid = {}")
-        view = sql.Identifier(_schema(connection), "llm_workers")
+        view = sql.Identifier(schema_of_extension(connection), "llm_workers")
         row = connection.execute(query.format(view, pid)).fetchone()
     return Backlog(*row) if row else None
 
 
-def _connected(dsn: str) -> psycopg.Connection[tuple[Any, ...]]:
+def connected(dsn: str) -> psycopg.Connection[tuple[Any, ...]]:
+    """A connection in autocommit mode that notices the loss of its server. Raises psycopg.Error."""
     # What the connection string says goes before these.
     given = psycopg.conninfo.conninfo_to_dict(dsn)
     keepalives = {name: value for name, value in _KEEPALIVES.items() if name not in given}
     return psycopg.connect(dsn, autocommit=True, fallback_application_name="pg_llm worker", **keepalives)
 
 
-def _schema(connection: psycopg.Connection[tuple[Any, ...]]) -> str:
-    """The schema of the extension's functions."""
+def schema_of_extension(connection: psycopg.Connection[tuple[Any, ...]]) -> str:
+    """The schema of the extension's functions. Raises NotInstalled."""
     row = connection.execute(_EXTENSION).fetchone()
     if row is None:
         raise NotInstalled(f'database "{connection.info.dbname}" has no extension pg_llm')

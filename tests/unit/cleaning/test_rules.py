@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from echo import EchoHost
 from fake_catalog import FakeCatalog
 from fake_connection import Call, FakeConnection
+from pg_llm.ask.host.sql_check import run_in_worker
 from pg_llm.cleaning import rules, target_table
 from pg_llm.cleaning.analysis import Finding, Violation
 from pg_llm.cleaning.target_table import TargetTable, Value
@@ -32,6 +34,12 @@ def target(db: FakeConnection) -> TargetTable:
 
 def by_regex(call: Call) -> list[Row]:
     return [{"v": value} for value in call.values[0] if not re.search(call.values[1], value)]
+
+
+@pytest.fixture(autouse=True)
+def parsed_here(host: EchoHost) -> None:
+    """Expressions are parsed in this process."""
+    host.answers["sql_check"] = lambda inputs, options: [run_in_worker(text, options["purpose"]) for text in inputs]
 
 
 @dataclass
@@ -94,9 +102,18 @@ def test_every_rule_is_tried(db: FakeConnection, target: TargetTable) -> None:
     db.fail("coalesce(v ~ $2", DatabaseError("invalid regular expression", "2201B"))
     with pytest.raises(DatabaseError):
         rules.parse(db, target, [{"column": "zip", "regex": "["}])
-    db.fail("WHERE NOT (SELECT (nonsense)", DatabaseError("no such column", "42703"))
+    db.fail("WHERE NOT (SELECT (age > zip)", DatabaseError("no such operator", "42883"))
     with pytest.raises(DatabaseError):
-        rules.parse(db, target, [{"column": "zip", "check": "nonsense"}])
+        rules.parse(db, target, [{"column": "zip", "check": "age > zip"}])
+
+
+@pytest.mark.parametrize(
+    "check",
+    ["nonsense", "lair.now()", "(SELECT true)", "age > 0 -- ", "person.age > 0", "age >", "set_config('a', zip, true)"],
+)
+def test_a_check_is_an_expression_over_columns(db: FakeConnection, target: TargetTable, check: str) -> None:
+    with pytest.raises(InvalidInput, match="the check "):
+        rules.parse(db, target, [{"column": "age", "check": check}])
 
 
 def test_violations_are_found(db: FakeConnection, target: TargetTable) -> None:

@@ -44,16 +44,20 @@ def read(tmp_path: Path, content: bytes) -> gguf.Header:
 
 
 def test_a_header_tells_the_context_and_what_a_token_takes(tmp_path: Path) -> None:
-    # Keys and values of 3 heads with 64 numbers in 30 layers, two bytes each.
-    expected = gguf.Header("llama", 8192, 3 * 2 * 64 * 30 * 2)
+    # Keys and values of 3 heads with 64 numbers in 30 layers, 34 bytes for 32 of them.
+    expected = gguf.Header("llama", 8192, 3 * 2 * 64 * 30)
     assert read(tmp_path, header(LLAMA)) == expected
+    assert expected.bytes_per_token == 12_240
     # The vocabulary after it is not read.
     assert read(tmp_path, header(LLAMA, more=1) + text("tokenizer.ggml.model")) == expected
 
 
 def test_layers_may_differ_and_heads_have_a_size_of_their_own(tmp_path: Path) -> None:
     layers = {"llama.attention.head_count_kv": [1, 2], "llama.attention.key_length": 8}
-    assert read(tmp_path, header({**LLAMA, **layers})).bytes_per_token == 3 * (8 + 64) * 2
+    found = read(tmp_path, header({**LLAMA, **layers}))
+    # Keys of 8 numbers are no block: two bytes for each number.
+    assert not found.has_blocks
+    assert found.bytes_per_token == 3 * (8 + 64) * 2
 
 
 @pytest.mark.parametrize(

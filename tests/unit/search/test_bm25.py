@@ -17,11 +17,19 @@ from pg_llm.search.bm25 import Ranking, Statistics
 Document = dict[str, int]
 
 
-def statistics_of(documents: list[Document]) -> Statistics:
+def statistics_of(documents: list[Document], rare: int = 0) -> Statistics:
+    """Those of all terms; the impacts of terms that fewer documents hold than `rare`."""
     frequencies: dict[str, float] = {}
     for term in itertools.chain.from_iterable(documents):
         frequencies[term] = frequencies.get(term, 0) + 1
-    return Statistics(len(documents), sum(map(len, documents)) / len(documents), frequencies)
+    size = sum(map(len, documents)) / len(documents)
+    impacts: dict[str, float] = {}
+    for document in documents:
+        for term, count in document.items():
+            if frequencies[term] < rare:
+                length = bm25.K1 * (1 - bm25.B + bm25.B * len(document) / size)
+                impacts[term] = max(impacts.get(term, 0.0), (bm25.K1 + 1) * count / (count + length))
+    return Statistics(len(documents), size, frequencies, impacts)
 
 
 def score(document: Document, terms: list[str], known: Statistics) -> float:
@@ -77,8 +85,8 @@ def test_the_best_are_those_of_the_formula(length: int, k: int) -> None:
     rng = random.Random(length * k)
     vocabulary = [f"t{place}" for place in range(400)]
     documents = zipf(rng, vocabulary, 1500)
-    known = statistics_of(documents)
-    for _ in range(4):
+    for rare in (0, 60, 10_000):
+        known = statistics_of(documents, rare)
         terms = rng.sample(vocabulary[:200], length)
         scores = [score(document, terms, known) for document in documents]
 
@@ -96,7 +104,7 @@ def test_the_best_are_those_of_the_formula(length: int, k: int) -> None:
 def test_frequent_terms_do_not_choose_rows() -> None:
     known = Statistics(200_000, 60, {"rare": 50, "some": 2000, "common": 80_000, "usual": 60_000})
     ranking = Ranking(known, ["common", "rare", "usual", "some", "never"])
-    assert ranking.at_least(ranking.first_bound) == "'rare' & ('some' | 'usual' & 'common')"
+    assert ranking.at_least(ranking.score_of(20)) == "'rare' & ('some' | 'usual' | 'common')"
     assert ranking.any_term == "'rare' | 'some' | 'usual' | 'common'"
 
 
@@ -122,11 +130,42 @@ def test_too_few_rows_are_asked_for_once_more_with_any_term() -> None:
     assert len(asked) <= 4
 
 
+def test_a_score_that_as_many_rows_can_have_as_are_expected() -> None:
+    known = Statistics(30_000, 60, {f"t{place}": 90.0 * (place + 1) for place in range(8)})
+    ranking = Ranking(known, known.frequencies)
+    bounds = [bound for _, bound in ranking._bounds]
+    rng = random.Random(3)
+    parts = [known.frequencies[term.strip("'")] / known.rows for term, _ in ranking._bounds]
+    sums = sorted(
+        (sum(bound for bound, part in zip(bounds, parts, strict=True) if rng.random() < part) for _ in range(30_000)),
+        reverse=True,
+    )
+    for rows in (20, 200, 1500):
+        wanted = ranking.score_of(rows)
+        assert rows / 2 < sum(each >= wanted for each in sums) < 4 * rows
+    assert ranking.score_of(30_000) == 0
+
+
+def test_few_rows_that_hold_terms_together_do_not_make_all_of_a_common_one_be_read() -> None:
+    frequencies = {**{f"t{place}": 400.0 for place in range(7)}, "common": 180_000.0}
+    ranking = Ranking(Statistics(200_000, 60, frequencies), frequencies)
+    asked: list[str] = []
+
+    def run(tsquery: str) -> list[dict[str, Any]]:
+        asked.append(tsquery)
+        # Of the rare terms no row holds two.
+        few = not condition(tsquery)({"t3": 1})
+        return [{"score": 5.0}] * (3 if few else 30)
+
+    assert len(bm25.best(ranking, 30, run, by_score)) == 30
+    assert ranking.any_term not in asked
+
+
 def test_a_long_query_has_a_short_condition() -> None:
     known = Statistics(100_000, 60, {f"t{place}": 100.0 + 13 * place for place in range(64)})
     ranking = Ranking(known, known.frequencies)
     for part in (0.2, 0.55, 0.9, 1.5):
-        assert len(ranking.at_least(part * ranking.first_bound)) < 5000
+        assert len(ranking.at_least(part * ranking.score_of(20))) < 5000
 
 
 def test_terms_are_quoted() -> None:
@@ -154,5 +193,10 @@ def test_statistics_of_a_table_that_was_never_analyzed() -> None:
     db = FakeConnection()
     db.answer("pg_relation_size", [{"pages": 4}])
     db.answer("TABLESAMPLE SYSTEM (100.000000)", [{"rows": 30.0, "size": 7.5, "analyzed": -1.0}])
-    db.answer("WITH common AS", [{"term": "a", "frequency": 3.0}, {"term": "b", "frequency": 0.0}])
-    assert bm25.statistics(db, 1, "public.x", "words", "c.words", ["a", "b"]) == Statistics(30.0, 7.5, {"a": 3.0})
+    db.answer(
+        "WITH common AS",
+        [{"term": "a", "frequency": 3.0, "impact": 1.5}, {"term": "b", "frequency": 0.0, "impact": None}],
+    )
+    assert bm25.statistics(db, 1, "public.x", "words", "c.words", ["a", "b"]) == Statistics(
+        30.0, 7.5, {"a": 3.0}, {"a": 1.5}
+    )

@@ -141,11 +141,15 @@ class Column:
 
 @dataclass(slots=True)
 class Table:
-    """Columns of one table; `marks` are cells whose true value is known, `corrections` earlier (column, old, new)."""
+    """Columns of one table; `marks` are cells whose true value is known, `corrections` earlier (column, old, new).
+
+    `decisions` say of new values of cells whether they were accepted, or refused.
+    """
 
     columns: Sequence[Column]
     marks: Mapping[Cell, Value] = field(default_factory=dict)
     corrections: Sequence[tuple[int, str, str]] = ()
+    decisions: Mapping[tuple[Cell, Value], bool] = field(default_factory=dict)
 
     @property
     def row_count(self) -> int:

@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from pg_llm.errors import Error, InvalidInput
-from pg_llm.models import gguf, grammars
+from pg_llm.models import event_loop, gguf, grammars
 from pg_llm.models.engine import Message, Sampling, Text, Window, Written
 from pg_llm.models.llama import choice
 from pg_llm.models.llama.process import Llama
+from pg_llm.models.llama.processes import Processes
 from pg_llm.models.llama.settings import choose
 from pg_llm.models.spec import ModelSpec
 from pg_llm.models.special_tokens import SpecialTokens
 
-# Characters of a prompt that is read anew in a fraction of a second.
-_SHORT_PROMPT = 400
 # Tokens to which a text is truncated for a prompt, and characters of a long one.
 _MAX_TEXT_TOKENS, _LONGEST_TOKEN = 1000, 64
 # Characters of a token, roughly and for European languages.
@@ -64,8 +63,8 @@ class LlamaGeneration:
     def __init__(self, spec: ModelSpec, folder: Path, threads: int) -> None:
         settings = choose(spec, folder, threads)
         self._special_tokens = SpecialTokens(gguf.special_tokens(gguf.files(folder)[0]))
-        self._llama = Llama(settings)
-        self.concurrency = settings.slots
+        self._processes = Processes(settings)
+        self.concurrency = settings.slots * settings.processes
         self.bytes = settings.bytes
         self.details: dict[str, Any] = {"context": settings.context}
 
@@ -78,7 +77,8 @@ class LlamaGeneration:
         # A token has a byte at least.
         if len(text.encode("utf-8", "replace")) <= _MAX_TEXT_TOKENS:
             return text
-        return self._llama.start(self._truncated(text[: _MAX_TEXT_TOKENS * _LONGEST_TOKEN])).result()
+        llama = self._processes.first
+        return llama.start(_truncated(llama, text[: _MAX_TEXT_TOKENS * _LONGEST_TOKEN])).result()
 
     def prompt(self, messages: Sequence[Message], sampling: Sampling) -> Window:
         """The input for generating the next turn of a conversation. Raises InvalidInput for a schema of no use."""
@@ -103,7 +103,7 @@ class LlamaGeneration:
 
     def submit(self, batch: Sequence[Window]) -> Future[Sequence[Any]]:
         """Start a batch; an output may be an Error. Cancelling the future ends what llama.cpp does for it."""
-        return self._llama.start(self._outputs([window.tokens for window in batch]))
+        return event_loop.start(self._outputs([window.tokens for window in batch]))
 
     def forward(self, batch: Sequence[Window]) -> Sequence[Any]:
         """The outputs of a batch, text by text."""
@@ -114,58 +114,61 @@ class LlamaGeneration:
         return outputs
 
     async def _outputs(self, batch: Sequence[Any]) -> Sequence[Any]:
-        return [await self._output(asked) for asked in batch]
+        with self._processes.least_busy() as llama:
+            return [await _output(llama, asked) for asked in batch]
 
-    async def _output(self, asked: Any) -> Any:
-        try:
-            match asked:
-                case _Completion():
-                    self._check_length(*(message["content"] for message in asked.messages))
-                    return await self._complete(asked)
-                case _Choice():
-                    self._check_length(*(message["content"] for message in asked.messages))
-                    return await choice.log_probabilities(self._llama, asked.messages, asked.answers)
-                case _Continuation():
-                    self._check_length(asked.before)
-                    return await self._likelihoods(asked)
-        except Error as error:
-            return error
 
-    def _check_length(self, *texts: str) -> None:
-        """Raise InvalidInput for what is too long however it is tokenized: tokenizing it would take long."""
-        if sum(map(len, texts)) > self._llama.settings.context * _LONGEST_TOKEN:
-            raise self._llama.too_long()
+async def _output(llama: Llama, asked: Any) -> Any:
+    try:
+        match asked:
+            case _Completion():
+                _check_length(llama, *(message["content"] for message in asked.messages))
+                return await _complete(llama, asked)
+            case _Choice():
+                _check_length(llama, *(message["content"] for message in asked.messages))
+                return await choice.log_probabilities(llama, asked.messages, asked.answers)
+            case _Continuation():
+                _check_length(llama, asked.before)
+                return await _likelihoods(llama, asked)
+    except Error as error:
+        return error
 
-    async def _complete(self, asked: _Completion) -> Written:
-        """The text, empty where its grammar leaves it incomplete. Raises InvalidInput where it is not followed."""
-        prompt = await self._llama.prompt(asked.messages)
-        # What is left of a prompt that begins as an earlier one is computed in other pieces, and comes out otherwise
-        # where two tokens are nearly as likely: only long prompts gain by it.
-        body = {**asked.body, "prompt": prompt, "cache_prompt": len(prompt) > _SHORT_PROMPT}
-        events = await self._llama.stream("/completion", body)
-        text, last = "".join(event["content"] for event in events), events[-1]
-        is_complete = last.get("stop_type") == "eos"
-        if grammar := asked.body.get("grammar"):
-            # A grammar that is too large for it llama.cpp leaves out, and says nothing.
-            rules = grammar.removeprefix(_LLGUIDANCE)
-            if not await asyncio.to_thread(grammars.is_followed, rules, text, is_complete):
-                raise InvalidInput("the schema is too large for llama.cpp to follow it", hint="Ask for less at a time.")
-            text = text if is_complete else ""
-        return Written(text.strip(), last["tokens_evaluated"], last["tokens_predicted"])
 
-    async def _likelihoods(self, asked: _Continuation) -> Any:
-        # In byte-pair encodings a space belongs to the token of the word after it.
-        before = asked.before.rstrip()
-        space = asked.before[len(before) :]
-        return await choice.likelihoods(self._llama, "\n" + before, [space + text for text in asked.continuations])
+def _check_length(llama: Llama, *texts: str) -> None:
+    """Raise InvalidInput for what is too long however it is tokenized: tokenizing it would take long."""
+    if sum(map(len, texts)) > llama.settings.context * _LONGEST_TOKEN:
+        raise llama.too_long()
 
-    async def _truncated(self, text: str) -> str:
-        tokens = await self._llama.tokens(text)
-        if len(tokens) <= _MAX_TEXT_TOKENS:
-            return text
-        answer = await self._llama.look_up("/detokenize", {"tokens": tokens[:_MAX_TEXT_TOKENS]})
-        # The last token may end within a character.
-        return str(answer["content"]).rstrip("\ufffd")
+
+async def _complete(llama: Llama, asked: _Completion) -> Written:
+    """The text, empty where its grammar leaves it incomplete. Raises InvalidInput where it is not followed."""
+    prompt = await llama.prompt(asked.messages)
+    events = await llama.stream("/completion", {**asked.body, "prompt": prompt})
+    text, last = "".join(event["content"] for event in events), events[-1]
+    is_complete = last.get("stop_type") == "eos"
+    if grammar := asked.body.get("grammar"):
+        # A grammar that is too large for it llama.cpp leaves out, and says nothing.
+        rules = grammar.removeprefix(_LLGUIDANCE)
+        if not await asyncio.to_thread(grammars.is_followed, rules, text, is_complete):
+            raise InvalidInput("the schema is too large for llama.cpp to follow it", hint="Ask for less at a time.")
+        text = text if is_complete else ""
+    return Written(text.strip(), last["tokens_evaluated"], last["tokens_predicted"])
+
+
+async def _likelihoods(llama: Llama, asked: _Continuation) -> Any:
+    # In byte-pair encodings a space belongs to the token of the word after it.
+    before = asked.before.rstrip()
+    space = asked.before[len(before) :]
+    return await choice.likelihoods(llama, "\n" + before, [space + text for text in asked.continuations])
+
+
+async def _truncated(llama: Llama, text: str) -> str:
+    tokens = await llama.tokens(text)
+    if len(tokens) <= _MAX_TEXT_TOKENS:
+        return text
+    answer = await llama.look_up("/detokenize", {"tokens": tokens[:_MAX_TEXT_TOKENS]})
+    # The last token may end within a character.
+    return str(answer["content"]).rstrip("\ufffd")
 
 
 def _tokens(*texts: str) -> int:

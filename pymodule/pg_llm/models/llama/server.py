@@ -54,6 +54,9 @@ def parameters(settings: Settings, host: str) -> Any:
     chosen.n_batch = chosen.n_ubatch = settings.batch
     # With keys and values of its own, and with flash attention, a text comes out the same whatever is beside it.
     chosen.kv_unified = False
+    chosen.cache_type_k, chosen.cache_type_v = (
+        getattr(xllamacpp.ggml_type, f"GGML_TYPE_{name}") for name in settings.cache_types
+    )
     chosen.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_ENABLED
     chosen.cpuparams.n_threads = chosen.cpuparams_batch.n_threads = settings.threads
     chosen.embedding = settings.embedding

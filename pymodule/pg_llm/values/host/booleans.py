@@ -24,6 +24,11 @@ _FALSE = frozenset(
 )
 
 
+def parse_in_list(text: str) -> bool | None:
+    """The same among answers of yes and no, where a cross stands for yes."""
+    return True if plain(text).casefold() == "x" else parse(text)
+
+
 def parse(text: str) -> bool | None:
     """Whether a text says yes or no; None for one that says neither."""
     word = plain(text).casefold()

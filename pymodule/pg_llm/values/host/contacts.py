@@ -15,6 +15,8 @@ _SCHEME = r"(?P<scheme>https?|ftp)://(?P<user>[^\s/@]+@)?"
 _URL = re.compile(rf"{_SCHEME}(?P<host>{_DOMAIN}|localhost|[\d.]{{7,15}}){_REST}", re.IGNORECASE)
 _WWW = re.compile(rf"(?P<host>www\.{_DOMAIN}){_REST}", re.IGNORECASE)
 _BARE = re.compile(rf"(?P<host>{_DOMAIN}){_REST}", re.IGNORECASE)
+# htps://, http//, https:/ and the like.
+_SCHEME_SLIP = re.compile(r"h?t{1,3}p{1,2}s?[:;.]?/{1,3}(?=[^\W_])|h?t{1,3}p{1,2}s?:(?=[^\W_])", re.IGNORECASE)
 # Top-level domains that do not exist, each one slip from the one that is meant.
 _TOP_LEVEL_SLIPS = {"con": "com", "cmo": "com", "ocm": "com", "comm": "com", "coom": "com", "nte": "net", "ogr": "org"}
 # Providers of mail with more than a hundred million users: a domain one transposed, missing or doubled letter away is
@@ -90,6 +92,28 @@ def url(text: str) -> str | None:
     if match := _WWW.fullmatch(text):
         return f"http://{match['host'].lower()}{match['rest']}"
     return None
+
+
+def url_without_slips(text: str, scheme: str | None = None) -> str | None:
+    """The URL with a scheme that was mistyped put right, and `scheme` before one that has none; None for no URL."""
+    text = plain(text).strip("<>\"' ,;")
+    match = _SCHEME_SLIP.match(text)
+    # A host begins with a letter or a digit, and w is a part of www.
+    if match and match[0].lower() not in ("http://", "https://", "ftp://"):
+        text = ("https" if "s" in match[0].lower() else "http") + "://" + text[match.end() :]
+    elif match is None and scheme is not None and _BARE.fullmatch(text):
+        text = f"{scheme}://{text}"
+    return url(text)
+
+
+def lacks_scheme(text: str, new: str) -> bool:
+    """Whether a URL differs from the text by its scheme alone."""
+    return new.endswith(f"://{text}")
+
+
+def without_at_in_words(text: str) -> str:
+    """`anna at example.com`, which is an address among addresses only, with the sign."""
+    return re.sub(r"(?i)(?<=[\w.]) +at +(?=[\w-]+\.)", "@", text.strip())
 
 
 def domain(text: str) -> str | None:

@@ -45,7 +45,8 @@ class Date:
     """A day, the time of day if the text has one, and how it is written.
 
     `order` is the order of its parts, `form` its writing with the parts as directives of strftime() (`%d.%m.%Y`;
-    `%-d` without a zero before it), None where there is no such form. `language` has the month's name.
+    `%-d` without a zero before it), None where there is no such form; `clock` is that of the time. `language` has the
+    month's name.
     """
 
     day: date
@@ -53,6 +54,7 @@ class Date:
     order: Order | None = None
     form: str | None = None
     language: str | None = None
+    clock: str | None = None
 
     def isoformat(self, with_time: bool = False) -> str:
         """The day in ISO 8601, with the time of day where the text has one."""
@@ -81,7 +83,8 @@ def readings(text: str, locale: str | None = None) -> list[Date]:
     if parted is None:
         return []
     rest, moment = parted
-    return [replace(each, time=moment) for each in _days(rest, locale)]
+    clock = None if moment is None else times_of_day.form(text[len(rest) :])
+    return [replace(each, time=moment, clock=clock) for each in _days(rest, locale)]
 
 
 def order_of(locale: str) -> Order | None:
@@ -255,9 +258,15 @@ def _day(year: str, month: str, day: str) -> date | None:
         return None
 
 
-def write(value: Date, form: str, language: str | None = None) -> str | None:
-    """The day in a form of `Date.form`; None if that would lose the time of day, or needs another language's names."""
-    if value.time is not None or (("%B" in form or "%b" in form) and language is None):
+def write(value: Date, form: str, language: str | None = None, clock: str | None = None) -> str | None:
+    """The day in a form of `Date.form`, and the time of day, which both or neither must have, in one of `Date.clock`.
+
+    None if that would lose a part of it, or needs another language's names.
+    """
+    if (value.time is None) != (clock is None) or (("%B" in form or "%b" in form) and language is None):
+        return None
+    after = times_of_day.write(value.time, clock) if value.time is not None and clock is not None else ""
+    if after is None:
         return None
     day = value.day
     parts = {
@@ -267,4 +276,4 @@ def write(value: Date, form: str, language: str | None = None) -> str | None:
     if language is not None:
         parts |= {"%B": month_names.written(day.month, language, "wide")}
         parts |= {"%b": month_names.written(day.month, language, "abbreviated").rstrip(".")}
-    return re.sub("%-?[YymdBb]", lambda match: parts[match[0]], form)
+    return re.sub("%-?[YymdBb]", lambda match: parts[match[0]], form) + after

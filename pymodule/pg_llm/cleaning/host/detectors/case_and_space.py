@@ -21,7 +21,7 @@ _CODE_LETTERS = 3
 # If more of the column's values have superfluous space, that is how it is written.
 _MAX_SHARE = 0.4
 # Two spaces inside a longer text may be how its author writes.
-_MAX_INNER_LENGTH = 50
+_MAX_INNER_LENGTH, _MIN_PROSE_WORDS = 50, 6
 _MAX_LENGTH = 200
 _SPACES = re.compile(r"[^\S\r\n]+")
 
@@ -57,7 +57,9 @@ def _variants(counts: Mapping[str, int]) -> dict[str, Repair]:
 
 def _spaces(counts: Mapping[str, int], variants: Mapping[str, Repair]) -> dict[str, Repair]:
     """Values with superfluous space, where few have it; `variants` have a better repair."""
-    tidy = {value: new for value in counts if (new := _tidy(value, counts)) != value and new}
+    words = sum(len(value.split()) * count for value, count in counts.items())
+    is_prose = words >= _MIN_PROSE_WORDS * sum(counts.values())
+    tidy = {value: new for value in counts if (new := _tidy(value, counts, is_prose)) != value and new}
     if len(tidy) >= _MAX_SHARE * len(counts):
         return {}
     return {
@@ -65,12 +67,14 @@ def _spaces(counts: Mapping[str, int], variants: Mapping[str, Repair]) -> dict[s
     }
 
 
-def _tidy(value: str, counts: Mapping[str, int] | None = None) -> str:
+def _tidy(value: str, counts: Mapping[str, int] | None = None, is_prose: bool = False) -> str:
     """The value without superfluous spaces; line breaks stay.
 
     With counts, spaces inside a value stay if it is long or recurs: then they are how it is written.
     """
-    text = value.strip(" \t\xa0")
-    if counts is not None and (len(text) > _MAX_INNER_LENGTH or counts[value] >= _MIN_COUNT):
-        return text
-    return _SPACES.sub(" ", text)
+    text = value.strip(" \t\xa0").replace("\xa0", " ")
+    tidy = _SPACES.sub(" ", text)
+    if counts is None:
+        return tidy
+    is_usual = counts[value] >= _MIN_COUNT and counts.get(tidy, 0) < counts[value]
+    return text if is_prose or len(text) > _MAX_INNER_LENGTH or is_usual else tidy

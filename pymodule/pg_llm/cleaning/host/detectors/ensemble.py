@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -17,17 +17,21 @@ import numpy as np
 
 from pg_llm.cleaning.host.detectors import (
     affixes,
+    calibration,
     case_and_space,
     dependencies,
     dependency_votes,
     encoding,
+    key_collision,
     learned_programs,
+    neighbour_values,
     outliers,
+    standardized,
     truth_discovery,
     typos,
     writings,
 )
-from pg_llm.cleaning.host.table import Finding, Rows, Step, Table, is_quantity
+from pg_llm.cleaning.host.table import Finding, Rows, Step, Table, Value, is_quantity
 
 _T = TypeVar("_T")
 MARK = "mark"
@@ -40,9 +44,13 @@ _MAX_CONFIDENCE = 0.99
 _PRIOR_RIGHT = 3
 
 
-_BY_NAME = {module.DETECTOR: module for module in (encoding, case_and_space, typos, writings, affixes, outliers)}
+# What tells a value's right writing from the column's values alone.
+_OF_WRITING = (encoding, case_and_space, writings, affixes)
+_BY_NAME = {module.DETECTOR: module for module in (*_OF_WRITING, key_collision, typos, outliers)}
 # In the order in which they run.
-DETECTORS = [dependency_votes.DETECTOR, *_BY_NAME]
+DETECTORS = [*_BY_NAME, dependency_votes.DETECTOR]
+# Two columns that contradict each other are both reported, unless one repair is so much more probable.
+_MIN_LEAD = 0.2
 
 Declared = Sequence[tuple[int, int]]
 
@@ -78,21 +86,33 @@ class Ensemble:
         found += [finding for finding in by_sources if finding.column in settled]
         unsettled = [dependency for dependency in discovered if dependency.right not in settled]
         votes = ("votes", *declared, *sorted(settled))
-        found += self._keep(votes, lambda: list(dependency_votes.detect(table, unsettled)))
+        found += self._keep(votes, lambda: list(dependency_votes.detect(self._standardized, unsettled)))
         others = [finding for detector in _BY_NAME for finding in self._findings(detector)]
         others += learned_programs.detect(table)
+        others += neighbour_values.detect(table)
         found += [finding for finding in others if finding.column not in settled]
-        return _combine_by_column(table, found)
+        return _without_contradictions(_combine_by_column(table, found))
+
+    @cached_property
+    def _standardized(self) -> Table:
+        findings = [finding for module in _OF_WRITING for finding in self._findings(module.DETECTOR)]
+        written_alike = standardized.standardized(self.table, findings)
+        variants = self._keep((key_collision.DETECTOR,), lambda: list(key_collision.detect(written_alike)))
+        return standardized.standardized(written_alike, variants)
 
     def _dependencies(self, declared: Declared) -> list[dependencies.Dependency]:
         # Voting on numbers misleads: their spelling tells nothing, and one that recurs is often just the usual one.
-        columns = enumerate(self.table.columns)
+        columns = enumerate(self._standardized.columns)
         spelled = [position for position, column in columns if not all(map(is_quantity, column.counts))]
-        discover = partial(dependencies.discover, self.table, _MIN_LIFT, declared, spelled)
+        discover = partial(dependencies.discover, self._standardized, _MIN_LIFT, declared, spelled)
         return self._keep(("dependencies", *declared), discover)
 
     def _findings(self, detector: str) -> list[Finding]:
-        return self._keep((detector,), lambda: list(_BY_NAME[detector].detect(self.table)))
+        if detector == key_collision.DETECTOR:
+            # They are looked for on the way to values that are written alike, as misspellings are among them.
+            _ = self._standardized
+        table = self._standardized if detector == typos.DETECTOR else self.table
+        return self._keep((detector,), lambda: list(_BY_NAME[detector].detect(table)))
 
     def _keep(self, key: tuple[object, ...], compute: Callable[[], list[_T]]) -> list[_T]:
         if key not in self._kept:
@@ -110,8 +130,47 @@ def _combine_by_column(table: Table, findings: Sequence[Finding]) -> list[Findin
     by_column: defaultdict[int, list[Finding]] = defaultdict(list)
     for finding in findings:
         by_column[finding.column].append(_weighted(finding, precision))
-    combined = [each for column, found in by_column.items() for each in _combine_column(table, column, found)]
+    combined = [
+        _calibrated(each) for column, found in by_column.items() for each in _combine_column(table, column, found)
+    ]
     return combined + list(_contradicted_by_marks(table))
+
+
+def _calibrated(finding: Finding) -> Finding:
+    if finding.confidence is None:
+        return finding
+    return replace(finding, confidence=calibration.calibrated(finding.detector, finding.confidence))
+
+
+def _without_contradictions(findings: list[Finding]) -> list[Finding]:
+    """Where two columns of a row each say that the other is wrong, both cells are reported and neither is repaired."""
+    by_columns: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+    for place, finding in enumerate(findings):
+        if finding.determinant is not None and finding.confidence is not None:
+            by_columns[finding.column, finding.determinant[0]].append(place)
+    unsure: defaultdict[int, list[int]] = defaultdict(list)
+    for (column, determinant), places in by_columns.items():
+        mirrored = by_columns.get((determinant, column), [])
+        if column > determinant or not mirrored:
+            continue
+        at: dict[int, int] = {row: place for place in mirrored for row in findings[place].rows.tolist()}
+        for place in places:
+            for row in findings[place].rows.tolist():
+                if row in at:
+                    ours, theirs = findings[place].confidence or 0, findings[at[row]].confidence or 0
+                    if ours < theirs + _MIN_LEAD:
+                        unsure[place].append(row)
+                    if theirs < ours + _MIN_LEAD:
+                        unsure[at[row]].append(row)
+    kept = []
+    for place, finding in enumerate(findings):
+        if place in unsure:
+            is_unsure = np.isin(finding.rows, unsure[place])
+            kept.append(replace(finding, confidence=None).on(finding.rows[is_unsure]))
+            finding = finding.on(finding.rows[~is_unsure])
+        if len(finding.rows):
+            kept.append(finding)
+    return kept
 
 
 def _combine_column(table: Table, column: int, findings: Sequence[Finding]) -> Iterator[Finding]:
@@ -161,13 +220,20 @@ Precision = dict[tuple[int, str], float]
 
 
 def _precision(table: Table, findings: Sequence[Finding]) -> Precision:
-    """How often each detector is right in a column, by the marked cells, smoothed by `_PRIOR_RIGHT`."""
+    """How often each detector is right in a column, by marks and decisions, smoothed by `_PRIOR_RIGHT`."""
     answers: defaultdict[tuple[int, str], list[bool]] = defaultdict(list)
+    decided: defaultdict[tuple[int, Value], dict[int, bool]] = defaultdict(dict)
+    for ((row, column), new), accepted in table.decisions.items():
+        decided[column, new][row] = accepted
     marks: defaultdict[int, dict[int, str]] = defaultdict(dict)
     for (row, column), truth in table.marks.items():
         marks[column][row] = truth or ""
     marked_rows: dict[int, Rows] = {column: np.array(sorted(rows)) for column, rows in marks.items()}
     for finding in findings:
+        of_cells = decided.get((finding.column, finding.new)) if finding.confidence is not None else None
+        if of_cells:
+            rows = np.intersect1d(finding.rows, np.fromiter(of_cells, dtype=np.int64)).tolist()
+            answers[finding.column, finding.detector] += [of_cells[row] for row in rows]
         if finding.column in marks and finding.confidence is not None:
             for row in np.intersect1d(finding.rows, marked_rows[finding.column]).tolist():
                 answers[finding.column, finding.detector].append(marks[finding.column][row] == (finding.new or ""))

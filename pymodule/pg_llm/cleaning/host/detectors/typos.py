@@ -33,6 +33,7 @@ _SAMPLE = 500
 _UNKNOWN = 0.75
 # Pseudo-count of values near another one, and of rare values that are sound, before any was seen.
 _PRIOR = 0.5
+_CLOSE = 0.2
 _MAX_LENGTH = 100
 _MAX_TEXT_LENGTH = 1000
 _WORDS = re.compile(r"[^\W_]+|[\W_]+")
@@ -83,7 +84,15 @@ def _differ_by_spelling(old: str, new: str) -> bool:
         # A space too many or too few.
         return is_similar(old, new)
     pairs = [pair for pair in zip(olds, news, strict=True) if pair[0] != pair[1]]
-    return all(is_similar(*pair) and len(min(pair, key=len)) >= _MIN_WORD_LENGTH for pair in pairs)
+    return all(is_similar(*pair) and _are_long_enough(*pair) for pair in pairs)
+
+
+def _are_long_enough(one: str, other: str) -> bool:
+    """Whether two words are no other words: of four letters, one may be missing, added or swapped, but not replaced."""
+    shorter = min(len(one), len(other))
+    if shorter >= _MIN_WORD_LENGTH:
+        return True
+    return shorter == _MIN_WORD_LENGTH - 1 and (len(one) != len(other) or sorted(one) == sorted(other))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +181,6 @@ def _probability(corrections: Mapping[str, str], rare: Collection[str], index: E
     close = 0
     for value in sample:
         close += any(index.neighbors(value))
-    chance = (close + _PRIOR) / (len(sample) + 1)
+    chance = (close + _CLOSE) / (len(sample) + 1)
     expected = (sound + 1) * chance / (1 - chance) if chance < 1 else float(len(corrections))
     return max(0.0, 1 - (expected + _PRIOR) / (len(corrections) + _PRIOR))

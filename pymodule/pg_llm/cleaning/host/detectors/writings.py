@@ -10,7 +10,6 @@ from pg_llm.cleaning.host.types.column_errors import column_errors
 DETECTOR = "writing"
 # Longer values are texts.
 _MAX_LENGTH = 2000
-_ADDING = frozenset({"unit", "number"})
 
 
 def detect(table: Table) -> Iterator[Finding]:
@@ -18,9 +17,6 @@ def detect(table: Table) -> Iterator[Finding]:
     for position, column in enumerate(table.columns):
         short = {value: count for value, count in column.counts.items() if len(value) <= _MAX_LENGTH}
         for each in column_errors(short, name=column.name):
-            if each.new is not None and each.kind in _ADDING and each.old in each.new:
-                # What a bare number is in, the others do not tell.
-                continue
             new = column.missing if each.new is None else each.new
             confidence = None if each.suspect else each.confidence
             repair = Repair(new, confidence, each.reason, Step(each.step))

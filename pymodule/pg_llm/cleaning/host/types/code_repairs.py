@@ -7,12 +7,16 @@ from collections import Counter
 from collections.abc import Iterator
 
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
-from pg_llm.values.host import phones
+from pg_llm.values.host import codes, phones
 from pg_llm.values.host.characters import plain
 
 _MIN_DOMINANT_SHARE = 0.6
 _MIN_COUNT = 5
-_SURE, _LIKELY = 0.97, 0.9
+_SURE, _LIKELY, _UNSURE = 0.97, 0.9, 0.75
+# One code of digits in ten begins with a zero, in the long run; if more are too short, they are others.
+_MAX_SHORT, _MIN_RECURRING = 0.15, 3
+_DIGITS = dict(zip("OoIl|SBZ", "00111582", strict=True))
+_LETTERS = {"0": "O", "1": "I", "5": "S", "8": "B", "2": "Z"}
 _SIGNS = re.compile(r"[ .()/_-]")
 
 
@@ -27,19 +31,58 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
     kind = "phone" if column.name == "phone" else "variant"
     step = f"{column.name}s are written as {dominant}"
     zeros = _has_lost_zeros(counts, dominant)
+    short = sum(count for value, count in counts.items() if value.isdecimal() and len(value) < len(dominant))
     for value in counts:
         if _shape(value) == dominant:
             continue
-        if (new := _filled(plain(value), dominant, column)) is not None and new != value:
+        text = plain(value).strip("'\"")
+        # Spreadsheets write 12345.0 for a code of digits.
+        text = re.sub(r"(?<=\d)\.0+$", "", text) if dominant.isdecimal() else text
+        if (new := _filled(text, dominant, column)) is not None and new != value:
             yield ValueRepair(value, new, _SURE, kind, step, f"most others are written {dominant}")
-        elif zeros and value.isdecimal() and len(value) < len(dominant):
-            padded = value.zfill(len(dominant))
+        elif column.name != "phone" and (new := _retyped(text, dominant)) is not None:
+            reason = f"most others are written {dominant}"
+            yield ValueRepair(value, new, _LIKELY, kind, "signs that look alike in codes", reason)
+        elif zeros and text.isdecimal() and len(text) < len(dominant):
+            padded = text.zfill(len(dominant))
             # A code that never has the zero may be another country's.
             is_known = padded in counts
+            begins_so = any(value.startswith(padded[: -len(text)]) for value in counts if _shape(value) == dominant)
+            # Where it recurs without, it is one without.
+            is_rare = counts[value] < _MIN_RECURRING and short <= _MAX_SHORT * patterns.total()
+            is_lost = is_known or (begins_so and is_rare)
             reason = f"{padded} occurs too" if is_known else "most others have more digits"
             yield ValueRepair(
-                value, padded if is_known else None, _LIKELY, "variant", "zeros before codes", reason, not is_known
+                value,
+                padded if is_lost else None,
+                _LIKELY if is_known else _UNSURE,
+                "variant",
+                "zeros before codes",
+                reason,
+                not is_lost,
             )
+
+
+def of_checked(counts: Counts, name: str) -> Iterator[ValueRepair]:
+    """Codes with check digits in the grouping that most have; those whose check digits are wrong are suspects."""
+    is_right = codes.CHECKED[name]
+    grouped = sum(count for value, count in counts.items() if value != codes.compact(value))
+    total = sum(counts.values())
+    for value in counts:
+        text = plain(value)
+        if not is_right(text.upper()):
+            reason = "its check digits are wrong"
+            yield ValueRepair(value, None, _LIKELY, "variant", "codes with wrong digits", reason, suspect=True)
+            continue
+        compact = codes.compact(text).upper()
+        if grouped < (1 - _MIN_DOMINANT_SHARE) * total:
+            new = compact
+        elif grouped > _MIN_DOMINANT_SHARE * total and name == "iban":
+            new = " ".join(re.findall(".{1,4}", compact))
+        else:
+            continue
+        if new != value:
+            yield ValueRepair(value, new, _SURE, "variant", "codes as most are written", "the same code")
 
 
 def _shape(value: str) -> str:
@@ -51,6 +94,9 @@ def _filled(value: str, dominant: str, column: ColumnType) -> str | None:
     """The value's letters and digits in the dominant shape; None where their number or kind is another."""
     kept = _SIGNS.sub("", value)
     slots = re.sub("[^9Aa]", "", dominant)
+    if re.sub("[^9]+", " ", dominant).split() == ["999", "999", "9999"] and re.fullmatch(r"\+?1\d{10}", kept):
+        # North America's numbers have ten digits, and their country code is 1.
+        return _in_shape(kept[-10:], dominant)
     if column.name == "phone":
         kept = _national(value, kept, slots, dominant, column.region)
     elif re.search(_SIGNS, value) and _runs(value) != _runs(dominant):
@@ -61,8 +107,27 @@ def _filled(value: str, dominant: str, column: ColumnType) -> str | None:
     # Letters tell nothing of their case: ab-12 is AB-12 where all others have capitals.
     if any((slot == "9") != c.isdecimal() for slot, c in zip(slots, kept, strict=True)):
         return None
+    return _in_shape(kept, dominant)
+
+
+def _in_shape(kept: str, dominant: str) -> str:
     characters = iter(kept)
     return "".join(_as(next(characters), slot) if slot in "9Aa" else slot for slot in dominant)
+
+
+def _retyped(value: str, dominant: str) -> str | None:
+    """The value in the dominant shape where letters stand for digits that look alike, or the other way round."""
+    if len(value) != len(dominant):
+        return None
+    made = []
+    for character, slot in zip(value, dominant, strict=True):
+        if slot == "9":
+            character = _DIGITS.get(character, character)
+        elif slot in "Aa":
+            character = _as(_LETTERS.get(character, character), slot)
+        made.append(character)
+    new = "".join(made)
+    return new if new != value and _shape(new) == dominant else None
 
 
 def _runs(value: str) -> list[int]:

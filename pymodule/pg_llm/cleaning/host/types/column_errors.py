@@ -9,8 +9,10 @@ from pg_llm.cleaning.host.types import (
     date_repairs,
     inference,
     missing_values,
+    name_repairs,
     number_repairs,
     sign_repairs,
+    time_repairs,
     word_repairs,
 )
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
@@ -40,7 +42,13 @@ def _all(counts: Counts, column: ColumnType, name: str) -> Iterator[ValueRepair]
         yield from number_repairs.repairs(present, column, units.in_name(name))
     elif column.name in ("date", "timestamp"):
         yield from date_repairs.repairs(present, column)
+    elif column.name == "time":
+        yield from time_repairs.repairs(present)
+    elif column.name in ("iban", "isbn", "card"):
+        yield from code_repairs.of_checked(present, column.name)
     elif column.name in ("phone", "code", "postcode"):
         yield from code_repairs.repairs(present, column)
     else:
         yield from word_repairs.repairs(present, column)
+    if column.name in name_repairs.TYPES:
+        yield from name_repairs.repairs(present, column)

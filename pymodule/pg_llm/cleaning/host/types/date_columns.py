@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts
 from pg_llm.values.host import dates
@@ -13,9 +15,19 @@ from pg_llm.values.host.dates import Date, Order
 _MIN_SHARE = 0.9
 # Of the values that show an order, at most this share may show another one.
 _MAX_CONTRARY = 0.05
+# If more do, nothing says what the column's order is.
+_MAX_MIXED = 0.35
+# The form of a column has this share of its dates, and so many dates with a zero before a digit to one without.
+_DOMINANT, _TO_ONE = 0.6, 2
+_ZERO = re.compile(r"(?<!\d)0\d(?!\d)")
 _TIME_SHARE = 0.5
 
+_MIN_SHOWING = 2
+
 Readings = Mapping[str, list[Date]]
+# Dates that one program or person writes alike.
+Population = tuple[str, bool, bool, bool]
+_Group = TypeVar("_Group", str, Population)
 
 
 def infer(counts: Counts, locale: str | None = None) -> ColumnType | None:
@@ -41,31 +53,72 @@ def readings(counts: Counts, locale: str | None = None) -> Readings:
 
 
 def order_of(counts: Counts, found: Readings, locale: str | None = None) -> tuple[Order | None, bool]:
-    """The order of the parts that the column shows, and whether values stay ambiguous without one.
+    """The order of the parts that most of the column's dates show, and whether values stay ambiguous without one.
 
-    A value that only one order can read (25/03/2021) shows it.
+    It is that of the mark that most numeric dates have: 03/04/2021 is not read as 25.03.2021 is.
     """
-    shown: Counter[Order] = Counter()
-    open_values = 0
+    marks: Counter[str] = Counter()
+    for value, each in found.items():
+        if each[0].order != "YMD" or (each[0].form or "%Y").startswith("%y"):
+            marks[mark_of(each[0])] += counts[value]
+    shown = _shown(counts, found, mark_of)
+    numeric = [mark for mark, _ in marks.most_common() if mark]
+    for mark in numeric:
+        if mark in shown:
+            (best, most), *others = shown[mark].most_common()
+            contrary = sum(count for _, count in others)
+            is_mixed = contrary > _MAX_CONTRARY * most and any(
+                len({reading.day for reading in each}) > 1 for each in found.values()
+            )
+            return (None if contrary > _MAX_MIXED * most else best), is_mixed
+        break
+    open_values = any(len({reading.day for reading in each}) > 1 for each in found.values())
+    if open_values and locale is not None:
+        return dates.order_of(locale), False
+    return (None if open_values else _common_order(found)), open_values
+
+
+def orders_of(counts: Counts, found: Readings, column: ColumnType) -> dict[Population, Order]:
+    """The order that the dates of each population are certain to have."""
+    shown = _shown(counts, found, population)
+    by_mark = _shown(counts, found, mark_of)
+    certain: dict[Population, Order] = {}
+    for each in {population(readings[0]) for readings in found.values()}:
+        for orders in (shown.get(each), by_mark.get(each[0])):
+            if orders and orders.total() >= _MIN_SHOWING:
+                (best, most), *others = orders.most_common()
+                if sum(count for _, count in others) <= _MAX_CONTRARY * most:
+                    certain[each] = best
+                break
+        else:
+            if column.order is not None and each[0] and column.form and each[0] in column.form:
+                certain[each] = column.order
+    return certain
+
+
+def _shown(counts: Counts, found: Readings, group: Callable[[Date], _Group]) -> dict[_Group, Counter[Order]]:
+    """How many cells of each group can be read in one order only, as 25/03/2021 can."""
+    shown: dict[_Group, Counter[Order]] = {}
     for value, each in found.items():
         orders = {reading.order for reading in each if reading.order is not None}
-        if len({reading.day for reading in each}) > 1:
-            open_values += 1
         # A year of four digits at the front, or a month's name, tells nothing about 03/04/2021.
-        elif len(orders) == 1 and each[0].form and "%b" not in each[0].form.lower():
+        if len(orders) == 1 and each[0].form and "%b" not in each[0].form.lower():
             order = each[0].order
             if order is not None and (order != "YMD" or "%y" in each[0].form):
-                shown[order] += counts[value]
-    if not shown:
-        if open_values and locale is not None:
-            return dates.order_of(locale), False
-        order = _common_order(found)
-        return (None if open_values else order), bool(open_values)
-    (best, most), *others = shown.most_common()
-    contrary = sum(count for _, count in others)
-    if contrary > _MAX_CONTRARY * most:
-        return None, bool(open_values)
-    return best, False
+                shown.setdefault(group(each[0]), Counter())[order] += counts[value]
+    return shown
+
+
+def mark_of(reading: Date) -> str:
+    """What stands between the numbers of a date; empty where it is no date of numbers."""
+    form = reading.form or ""
+    return "" if "%b" in form.lower() else re.sub("%-?[A-Za-z]", "", form)[:1]
+
+
+def population(reading: Date) -> Population:
+    """The mark between a date's numbers, and whether it has a time, a short year, and numbers without zeros before."""
+    form = reading.form or ""
+    return mark_of(reading), reading.time is not None, "%y" in form, "%-" in form
 
 
 def _common_order(found: Readings) -> Order | None:
@@ -74,51 +127,34 @@ def _common_order(found: Readings) -> Order | None:
 
 
 def form_of(counts: Counts, found: Readings, order: Order | None) -> tuple[str | None, str | None]:
-    """The form that most of the dates have, with the language of its months; (None, None) if none has two thirds."""
+    """The form that most of the dates have, with the language of its months; (None, None) if none has most."""
     forms: Counter[tuple[str | None, str | None]] = Counter()
+    padded: Counter[str] = Counter()
     for value, each in found.items():
         reading = next((one for one in each if order in (None, one.order)), each[0])
         if len({one.day for one in each}) == 1 or order is not None:
-            forms[reading.form, reading.language] += counts[value]
+            bare = reading.form and reading.form.replace("%-", "%")
+            forms[bare, reading.language] += counts[value]
+            # Two digits fit both forms: 12/11 shows nothing, 05/11 and 5/11 do.
+            if bare and reading.form != bare:
+                padded[bare] -= _TO_ONE * counts[value]
+            elif bare and _ZERO.search(value):
+                padded[bare] += counts[value]
     total = sum(counts[value] for value in found)
     if not forms:
         return None, None
-    padded = _as_padded(forms)
-    (form, language), most = padded.most_common(1)[0]
-    return (form, language) if 3 * most >= 2 * total else (None, None)
-
-
-def _as_padded(forms: Counter[tuple[str | None, str | None]]) -> Counter[tuple[str | None, str | None]]:
-    """The same with 12/11 counted where 1/5 stands as %-d, and with 12/11 as %d: two digits fit both forms."""
-    joined: Counter[tuple[str | None, str | None]] = Counter()
-    bare = {form for form, _ in forms if form and "%-" in form}
-    for (form, language), count in forms.items():
-        if form is None:
-            joined[form, language] += count
-            continue
-        fitting = [each for each in bare if _same_but_padding(each, form)]
-        joined[max(fitting, key=lambda each: each.count("%-")) if fitting else form, language] += count
-    return joined
-
-
-def _same_but_padding(bare: str, form: str) -> bool:
-    return bare.replace("%-", "%") == form.replace("%-", "%")
+    (form, language), most = forms.most_common(1)[0]
+    if form and padded[form] < 0:
+        form = re.sub("%(?=[md])", "%-", form)
+    return (form, language) if _DOMINANT * total <= most else (None, None)
 
 
 def _times(counts: Counts, total: int) -> ColumnType | None:
     from pg_llm.values.host import times_of_day
 
-    fitting = sum(count for value, count in counts.items() if _is_time(times_of_day.split(value.strip())))
-    return ColumnType("time", fitting / total) if fitting >= _MIN_SHARE * total else None
-
-
-def _is_time(parted: tuple[str, object] | None) -> bool:
-    return parted is not None and parted[0] == "" and parted[1] is not None
-
-
-def rewritten(value: str, column: ColumnType, locale: str | None = None) -> str | None:
-    """A date of another form in the column's; None where it is not certain which day it is."""
-    if column.form is None:
+    times = sum(count for value, count in counts.items() if times_of_day.parse(value) is not None)
+    # Among times, 10.30 is one as well.
+    if 2 * times < total:
         return None
-    date = dates.read(value, column.order, locale)
-    return None if date is None else dates.write(date, column.form, column.language)
+    pointed = sum(count for value, count in counts.items() if times_of_day.parse_pointed(value) is not None)
+    return ColumnType("time", (times + pointed) / total) if times + pointed >= _MIN_SHARE * total else None

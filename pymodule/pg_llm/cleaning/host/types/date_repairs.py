@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date, time
 
@@ -27,9 +27,11 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
     """Dates of another form in the column's, spreadsheets' serial numbers as dates, and sentinels as suspects."""
     found = date_columns.readings(counts)
     if column.form and sum(counts[value] for value in found) >= _MIN_COUNT:
+        clock = _clock(counts, found) if column.name == "timestamp" else None
         step = f"dates are written as {_shown(column.form)}"
+        orders = date_columns.orders_of(counts, found, column)
         for value in counts:
-            new = _in_form(value, column)
+            new = _in_form(value, column, clock, orders)
             # AUG is Aug.
             if new is not None and new.casefold() != value.casefold():
                 two_digits = re.search(r"(?<!\d)\d{2}(?!\d)(?!.*\d{4})", value) and not re.search(r"\d{4}", value)
@@ -38,23 +40,38 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
     yield from _sentinels(counts, found, column)
 
 
-def _in_form(value: str, column: ColumnType) -> str | None:
+def _clock(counts: Counts, found: date_columns.Readings) -> str | None:
+    """How most times of day after the dates are written."""
+    clocks: Counter[str | None] = Counter()
+    for value, each in found.items():
+        clocks[each[0].clock] += counts[value]
+    return clocks.most_common(1)[0][0] if clocks else None
+
+
+def _in_form(
+    value: str, column: ColumnType, clock: str | None, orders: Mapping[date_columns.Population, dates.Order]
+) -> str | None:
     assert column.form is not None
-    if any(_is_in_form(each, column) for each in dates.readings(value, column.language)):
+    found = dates.readings(value, column.language)
+    if any(_is_in_form(each, column, clock) for each in found):
         return None
-    read = dates.read(value, column.order, column.language) or dates.of_serial(value)
+    order = orders.get(date_columns.population(found[0])) if found else None
+    read = dates.read(value, order, column.language) or (None if found else dates.of_serial(value))
     if read is None:
         return None
     # Programs write midnight for a day without a time.
     day = replace(read, time=None) if column.name == "date" and read.time == _MIDNIGHT else read
-    return dates.write(day, column.form, column.language)
+    return dates.write(day, column.form, column.language, clock)
 
 
-def _is_in_form(reading: dates.Date, column: ColumnType) -> bool:
+def _is_in_form(reading: dates.Date, column: ColumnType, clock: str | None) -> bool:
     """Whether a reading is in the column's form, with or without zeros before its numbers."""
     assert column.form is not None
-    if reading.time is not None:
+    if reading.time is not None and clock is None:
         return reading.time != _MIDNIGHT
+    # Seconds may be left out.
+    if clock is not None and (reading.clock or "").replace(":%S", "") != clock.replace(":%S", ""):
+        return False
     bare = column.form.replace("%-", "%").replace("%B", "%b")
     fits = (reading.form or "").replace("%-", "%").replace("%B", "%b") == bare
     return fits and ("%-" in column.form or "%-" not in (reading.form or ""))

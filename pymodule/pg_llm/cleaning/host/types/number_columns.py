@@ -15,7 +15,9 @@ _MIN_SHARE = 0.9
 _MAX_CONTRARY = 0.05
 # A unit or currency that so many of the numbers carry is the column's.
 _UNIT_SHARE = 0.5
-_LOOK_ALIKE = str.maketrans("OolI", "0011")
+_LOOK_ALIKE = str.maketrans("OolI|S", "001115")
+# Share of an integer column's numbers that may be written with decimals of zero.
+_MAX_WHOLE_DECIMALS = 0.3
 _MAX_LENGTH = 30
 # So many different numbers below a thousand tell what a mark in the larger ones is.
 _MIN_SMALL = 3
@@ -35,19 +37,22 @@ def infer(counts: Counts, locale: str | None = None) -> ColumnType | None:
     mark, ambiguous = decimal_mark_of(counts, found, locale)
     with_unit: Counter[str] = Counter()
     with_currency: Counter[str] = Counter()
-    decimals = 0
+    decimals = parts = 0
     for value, each in found.items():
         number = chosen(each, mark)
         with_unit[number.unit or ""] += counts[value]
         with_currency[number.currency or ""] += counts[value]
         decimals += counts[value] if number.decimal_mark else 0
+        parts += counts[value] if number.value != number.value.to_integral_value() else 0
     share = (numeric + mistyped) / total
     if numeric - with_currency[""] > _UNIT_SHARE * numeric:
         return ColumnType("money", share, mark, unit=_most(with_currency), ambiguous=ambiguous)
     if numeric - with_unit[""] > _UNIT_SHARE * numeric:
         unit = _most(with_unit)
         return ColumnType("percent" if unit == "%" else "quantity", share, mark, unit=unit, ambiguous=ambiguous)
-    return ColumnType("decimal" if decimals else "integer", share, mark, ambiguous=ambiguous)
+    # Here and there a spreadsheet writes 3.0 for 3.
+    is_integer = parts == 0 and decimals <= _MAX_WHOLE_DECIMALS * numeric
+    return ColumnType("integer" if is_integer else "decimal", share, mark, ambiguous=ambiguous)
 
 
 def readings(counts: Counts) -> Readings:
@@ -95,10 +100,13 @@ def _mark_by_small_numbers(found: Readings) -> str | None:
 
 
 def retyped(value: str) -> str | None:
-    """A number in which letters stand for the digits that they look like, with those; None for another value."""
-    if len(value) > _MAX_LENGTH or not re.search(r"\d", value) or not re.fullmatch(r"[\dOolI.,+-]+", value):
+    """A number in which letters stand for the digits that they look like, or that has a space beside its mark, mended.
+
+    None for another value.
+    """
+    if len(value) > _MAX_LENGTH or not re.search(r"\d", value) or not re.fullmatch(r"[\dOolIS|., +-]+", value):
         return None
-    digits = value.translate(_LOOK_ALIKE)
+    digits = re.sub(r"(?<=\d) ?([.,]) ?(?=\d)", r"\1", value.translate(_LOOK_ALIKE).strip())
     return digits if digits != value and numbers.readings(digits) else None
 
 

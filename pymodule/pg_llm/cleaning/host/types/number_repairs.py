@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pg_llm.cleaning.host.types import number_columns
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
-from pg_llm.values.host import units
+from pg_llm.values.host import numbers, units
 from pg_llm.values.host.characters import plain
 from pg_llm.values.host.numbers import Number
 from pg_llm.values.host.units import Unit
@@ -22,7 +22,12 @@ _DIGITS = re.compile(r"\d(?:.*\d)?|[.,]\d+")
 _MIN_DOMINANT_SHARE = 0.6
 _MIN_COUNT = 5
 _MIN_SENTINELS = 3
-_SURE, _LIKELY = 0.97, 0.9
+# Share of a column's numbers that makes their decimals or their minus the usual one.
+_MIN_USUAL = 0.8
+# If more of the numbers lack the unit of the others, it is not left out by mistake.
+_MAX_BARE = 0.15
+_EXPONENT = re.compile(r"\d[eE][+-]?\d")
+_SURE, _LIKELY, _UNSURE = 0.97, 0.9, 0.75
 _THOUSAND = 1000
 # Decimals of a number that arithmetic has left its error in, and the digits that it is true to.
 _FLOAT_DECIMALS, _FLOAT_DIGITS = 13, 12
@@ -61,34 +66,67 @@ def repairs(counts: Counts, column: ColumnType, named: Unit | None = None) -> It
     # By arithmetic of 53 bits, 0.056 becomes 0.055999999999999994.
     noisy = {value for value, number in chosen.items() if _has_float_error(number.value)}
     is_noise_rare = sum(counts[value] for value in noisy) < _MAX_NOISY * written.total()
-    decimals = min((-_exponent(number.value) for value, number in chosen.items() if value not in noisy), default=0)
-    for value in counts:
-        if value not in found and (digits := number_columns.retyped(value)):
-            yield ValueRepair(value, digits, _LIKELY, "number", "letters that look like digits", "others are numbers")
+    exponents = {value for value in chosen if _EXPONENT.search(value)}
+    decimals = _decimals(counts, {value: each for value, each in chosen.items() if value not in noisy | exponents})
+    retyped = {value: digits for value in counts if value not in found and (digits := number_columns.retyped(value))}
+    for value, digits in retyped.items():
+        read = number_columns.chosen(numbers.readings(digits), column.decimal_mark)
+        new = _write(read.value, mark, group_mark, writing, digits) if read.unit == unit else digits
+        yield ValueRepair(value, new, _LIKELY, "number", "signs that look like digits", "others are numbers")
+    negative = _negative_style(counts, chosen)
+    are_full = _have_all_digits(exponents)
+    bare_found = _without_unit(counts, chosen, column)
+    for value in bare_found:
+        new = _write(chosen[value].value, mark, group_mark, writing, value)
+        step = f"numbers are written as {writing.before}1{writing.after}"
+        yield ValueRepair(value, new, _UNSURE, "unit", step, "all others have it, and are as large")
     for value, number in chosen.items():
-        if _is_right(value, number, mark, writing) and group_mark is None and value not in noisy:
+        if value in bare_found:
+            continue
+        is_whole = column.name == "integer" and number.decimal_mark is not None and _is_whole(number.value)
+        if is_whole:
+            number = replace(number, value=number.value.to_integral_value(), decimal_mark=None)
+        is_turned = number.value < 0 and negative is not None and _style(value) != negative
+        is_settled = value not in noisy and not is_whole and not is_turned
+        if _is_right(value, number, mark, writing) and group_mark is None and is_settled:
+            continue
+        if value in exponents:
+            # 1e-05 is as good as .00001, and 1.2E+04 may be any number that begins so.
+            if abs(number.value) < 1 or 3 * sum(map(counts.__getitem__, exponents)) > written.total():
+                continue
+            if not are_full and _resolution(value) > -decimals:
+                reason = "its last digits may be lost"
+                yield ValueRepair(value, None, _LIKELY, "number", "numbers with an exponent", reason, suspect=True)
+                continue
+            new = _write(_padded(number.value, decimals), mark, group_mark, writing, format(number.value, "f"))
+            yield ValueRepair(value, new, _LIKELY, "number", "numbers without exponent", "others have none")
+            continue
+        if unit is None and number.unit and retyped and re.fullmatch(r"-?\d+[lIOoS]", value):
+            digits = number_columns.retyped(value) or ""
+            yield ValueRepair(value, digits, _UNSURE, "number", "signs that look like digits", "others are numbers")
             continue
         is_open = len(found[value]) > 1 and (column.decimal_mark is None or is_mixed)
         is_of_another = number.currency and currency and number.currency != currency
         has_no_mark = number.decimal_mark is not None and mark is None
-        # 1e-05 is as good as .00001, and 3k may be rounded.
-        if is_open or has_no_mark or is_of_another or number.is_scaled or re.search(r"\d[eE]", value):
+        # 3k may be rounded.
+        if is_open or has_no_mark or is_of_another or number.is_scaled:
             continue
         if is_noise_rare and value in noisy:
             number = replace(number, value=_padded(_rounded(number.value), decimals))
         wanted = unit or (named.symbol if named and number.unit else None)
         amount = _in_unit(number, wanted)
-        if amount is None or (wanted is not None and number.unit is None):
+        is_bare = (wanted is not None and number.unit is None) or (currency is not None and number.currency is None)
+        if amount is None or is_bare:
             # Whether the unit is left out or the number is another one, nothing tells.
             continue
         if wanted is None and number.unit and (len(foreign) > 1 or not min(bare) <= amount <= max(bare)):
             reason = "bare numbers are in one unit, and this one seems to be in another"
             yield ValueRepair(value, None, _LIKELY, "unit", f"numbers in {number.unit}", reason, suspect=True)
             continue
-        new = _write(amount, mark, group_mark, writing, value)
+        new = _write(amount, mark, group_mark, writing, value, negative)
         if new != value:
             is_converted = bool(wanted and number.unit and number.unit != wanted)
-            confidence = _LIKELY if is_converted or value in noisy else _SURE
+            confidence = _LIKELY if is_converted or is_whole or is_turned or value in noisy else _SURE
             kind = "unit" if is_converted or number.unit != unit else "number"
             example = f"{writing.before}1{f'{mark}5' if mark else ''}{writing.after}"
             step = f"units become {wanted}" if is_converted else f"numbers are written as {example}"
@@ -96,13 +134,79 @@ def repairs(counts: Counts, column: ColumnType, named: Unit | None = None) -> It
 
 
 def sentinels(counts: Counts) -> Iterator[ValueRepair]:
-    """-999 and its like among numbers that are none of them negative."""
+    """-999 and its like, and -1, among numbers that are none of them negative."""
     found = number_columns.readings(counts)
-    nines = [value for value in found if re.fullmatch("-9{2,6}", value)]
-    others = [each[0].value for value, each in found.items() if value not in nines]
-    if len(nines) == 1 and len(others) >= _MIN_COUNT and min(others) >= 0 and counts[nines[0]] >= _MIN_SENTINELS:
+    marks = [value for value in found if re.fullmatch("-(?:9{2,6}|1)", value)]
+    others = [each[0].value for value, each in found.items() if value not in marks]
+    nines = sum(counts[value] for value in marks if value != "-1")
+    # -1 alone is a number as often as not.
+    if nines >= _MIN_SENTINELS and len(others) >= _MIN_COUNT and min(others) >= 0:
         reason = "no other number is negative, and programs write nines where there is none"
-        yield ValueRepair(nines[0], None, _LIKELY, "missing", "numbers that stand for none become NULL", reason)
+        for value in marks:
+            step = "numbers that stand for none become NULL"
+            # Beside nines, -1 is one of them; still it may be a number.
+            yield ValueRepair(value, None, _LIKELY, "missing", step, reason, suspect=value == "-1")
+
+
+def _without_unit(counts: Counts, chosen: dict[str, Number], column: ColumnType) -> set[str]:
+    """The bare numbers of a column where all others have one unit or currency, if they are few and as large."""
+    if column.name not in ("money", "percent", "quantity") or column.ambiguous:
+        return set()
+    bare = {value for value, number in chosen.items() if number.unit is None and number.currency is None}
+    marked = {value: number for value, number in chosen.items() if value not in bare}
+    kinds: Counter[tuple[str | None, str | None]] = Counter()
+    for value, number in marked.items():
+        kinds[number.unit, number.currency] += counts[value]
+    cells = sum(counts[value] for value in bare)
+    if not cells or cells > _MAX_BARE * sum(counts[value] for value in chosen):
+        return set()
+    usual, most = kinds.most_common(1)[0]
+    if most < (1 - _MAX_BARE / 2) * kinds.total():
+        return set()
+    sizes = sorted(number.value for number in marked.values() if (number.unit, number.currency) == usual)
+    low, high = sizes[len(sizes) // 50], sizes[-1 - len(sizes) // 50]
+    return {value for value in bare if low <= chosen[value].value <= high}
+
+
+def _decimals(counts: Counts, chosen: dict[str, Number]) -> int:
+    """How many decimals nearly all numbers have, or the fewest that one has."""
+    found: Counter[int] = Counter()
+    for value, number in chosen.items():
+        found[max(0, -_exponent(number.value))] += counts[value]
+    if not found:
+        return 0
+    usual, most = found.most_common(1)[0]
+    return usual if most >= _MIN_USUAL * found.total() else min(found)
+
+
+def _is_whole(value: Decimal) -> bool:
+    return value == value.to_integral_value()
+
+
+def _style(value: str) -> str:
+    """How a negative number shows that it is one."""
+    text = value.strip()
+    return "(" if text.startswith("(") else "-" if "-" in text[:2] else "\u2212" if "\u2212" in text[:2] else "behind"
+
+
+def _negative_style(counts: Counts, chosen: dict[str, Number]) -> str | None:
+    """The sign that most negative numbers have, if that is the minus of programs; None for another one."""
+    styles: Counter[str] = Counter()
+    for value, number in chosen.items():
+        if number.value < 0:
+            styles[_style(value)] += counts[value]
+    is_usual = styles["-"] >= max(_MIN_COUNT, _MIN_USUAL * styles.total())
+    return "-" if is_usual else None
+
+
+def _have_all_digits(exponents: set[str]) -> bool:
+    """Whether numbers with an exponent differ in how many digits they have: a fixed number of them is a rounded one."""
+    return len({len(value.partition("E")[0].partition("e")[0].lstrip("-")) for value in exponents}) > 1
+
+
+def _resolution(value: str) -> int:
+    """The exponent of ten of a number's last digit, negated for decimals: above the column's, digits may be lost."""
+    return _exponent(Decimal(value.strip()))
 
 
 def _writing(value: str) -> Writing:
@@ -144,7 +248,7 @@ def _is_mixed(found: number_columns.Readings, mark: str | None) -> bool:
 
 def _is_right(value: str, number: Number, mark: str | None, writing: Writing) -> bool:
     """Whether digits with nothing around them are what the column has."""
-    is_bare = writing == ("", "") and value.replace(".", "", 1).isdecimal()
+    is_bare = writing == ("", "") and value.isascii() and value.replace(".", "", 1).isdecimal()
     return is_bare and number.decimal_mark in (None, mark) and number.group_mark is None
 
 
@@ -176,7 +280,10 @@ def _in_unit(number: Number, unit: str | None) -> Decimal | None:
     return None if ours is None or wanted is None else units.convert(number.value, ours, wanted)
 
 
-def _write(value: Decimal, mark: str | None, group_mark: str | None, writing: Writing, old: str) -> str:
+def _write(
+    value: Decimal, mark: str | None, group_mark: str | None, writing: Writing, old: str, negative: str | None = None
+) -> str:
+    """The number in the column's writing; `negative` is how it writes the minus, None for as it was."""
     match = _DIGITS.search(old)
     assert match is not None
     sign = "-" if value < 0 else ""
@@ -191,8 +298,9 @@ def _write(value: Decimal, mark: str | None, group_mark: str | None, writing: Wr
         # Some write .5, which is no error.
         whole = ""
     digits = f"{whole}{mark or '.'}{decimals}" if decimals else whole
-    if _writing(old) == writing and plain(old).strip("-+() ") == digits:
+    is_signed_so = value >= 0 or negative is None or _style(old) == negative
+    if _writing(old) == writing and plain(old).strip("-+() ") == digits and old.isascii() and is_signed_so:
         return old
-    bracketed = old.strip().startswith("(")
+    bracketed = old.strip().startswith("(") and negative is None
     text = f"{writing.before}{digits}{writing.after}"
     return f"({text})" if bracketed and value < 0 else sign + text

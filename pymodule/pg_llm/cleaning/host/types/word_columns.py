@@ -9,12 +9,14 @@ from functools import cache
 
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts
 from pg_llm.values.host import codes
+from pg_llm.values.host.characters import plain
 
 _MIN_SHARE = 0.9
 # Share of a column's names that have a legal form (GmbH, Ltd) or a title (Dr.), where the others may go without.
 _MIN_LEGAL_FORM, _MIN_TITLE = 0.25, 0.25
 # A code's patterns: so few of them cover the column.
 _MAX_PATTERNS = 3
+_MIN_COVERED = 0.75
 # A category has at most this share of distinct values; values longer than this on average are texts.
 _MAX_CATEGORY_SHARE = 0.1
 _MIN_TEXT_LENGTH, _MIN_TEXT_WORDS = 40, 6
@@ -92,21 +94,29 @@ def _shows_person(name: str) -> bool:
 
 
 def _code(counts: Counts, total: int) -> ColumnType | None:
-    """Codes: no spaces, digits or capitals only, few patterns."""
+    """Codes: no spaces, digits or capitals only, few patterns; other cases of the same patterns are slips."""
     found: Counter[str] = Counter()
+    slips: Counter[str] = Counter()
     for value, count in counts.items():
-        looks_like_code = len(value) <= _MAX_CODE_LENGTH and (
-            any(map(str.isdecimal, value)) or (value.isupper() and len(value) <= 5)
-        )
-        words = " " in value and not re.fullmatch("[A-Z0-9-]+ [A-Z0-9-]+", value)
-        if looks_like_code and not words and value.isascii() and value.isprintable():
+        if _looks_like_code(value):
             found[pattern(value)] += count
+        elif _looks_like_code(text := re.sub("(?i)(?<=[0-9])[OIl]|[OIl](?=[0-9])", "0", plain(value)).upper()):
+            slips[pattern(text)] += count
     common = found.most_common(_MAX_PATTERNS)
     covered = sum(count for _, count in common)
-    if covered < _MIN_SHARE * total or len(counts) < 3:
+    slipped = sum(slips[each] for each, _ in common)
+    if covered + slipped < _MIN_SHARE * total or covered < _MIN_COVERED * total or len(counts) < 3:
         return None
     # Two letters of a pattern at most are told apart from words of many lengths.
-    return ColumnType("code", covered / total, pattern="|".join(each for each, _ in common))
+    return ColumnType("code", (covered + slipped) / total, pattern="|".join(each for each, _ in common))
+
+
+def _looks_like_code(value: str) -> bool:
+    looks_like_code = len(value) <= _MAX_CODE_LENGTH and (
+        any(map(str.isdecimal, value)) or (value.isupper() and len(value) <= 5)
+    )
+    words = " " in value and not re.fullmatch("[A-Z0-9-]+ [A-Z0-9-]+", value)
+    return looks_like_code and not words and value.isascii() and value.isprintable()
 
 
 def pattern(value: str) -> str:

@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from rapidfuzz.distance import OSA
+
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
 from pg_llm.values.host import booleans, contacts, currencies, places
 from pg_llm.values.host.characters import folded
@@ -13,6 +15,10 @@ from pg_llm.values.host.characters import folded
 _SURE, _LIKELY = 0.97, 0.9
 _MIN_COUNT = 5
 _MIN_DOMINANT_SHARE = 0.6
+# Share of the addresses in small letters, and of those with one scheme, that makes the others exceptions.
+_MIN_SMALL, _MIN_SCHEME = 0.9, 0.75
+# How often a host must occur, and how much more often than another, to be what that one should be.
+_MIN_HOST, _HOST_RATIO, _MIN_HOST_LENGTH = 20, 20, 8
 
 
 def _state_code(text: str) -> str | None:
@@ -41,7 +47,7 @@ def _truth_values(counts: Counts) -> Iterator[ValueRepair]:
     """Each truth value in the word that most cells have for it, if yes and no are one pair (true and false)."""
     words: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
     for value, count in counts.items():
-        if (truth := booleans.parse(value)) is not None:
+        if (truth := booleans.parse_in_list(value)) is not None:
             words[truth][value] += count
     for each in words.values():
         if not each:
@@ -57,13 +63,66 @@ def _truth_values(counts: Counts) -> Iterator[ValueRepair]:
 
 
 def _addresses(counts: Counts, kind: str) -> Iterator[ValueRepair]:
-    parse, is_right = (contacts.email, contacts.is_email) if kind == "email" else (contacts.url, contacts.is_url)
+    is_right, parse = (contacts.is_email, contacts.email) if kind == "email" else (contacts.is_url, contacts.url)
+    step = f"slips in {kind} addresses"
+    small = sum(count for value, count in counts.items() if value == value.lower())
+    is_small = small >= _MIN_SMALL * sum(counts.values())
+    scheme, most = _most_frequent_scheme(counts)
+    is_one_scheme = most >= _MIN_SCHEME * sum(counts.values())
+    hosts = _misspelt_hosts(counts) if kind == "email" else {}
     for value in counts:
-        new = parse(value)
-        # Neither case alone nor a scheme that is left out is an error.
-        if new is not None and not (kind == "url" and is_right(value)) and new.casefold() != value.casefold():
-            confidence = _LIKELY if is_right(value) else _SURE
-            yield ValueRepair(value, new, confidence, kind, f"slips in {kind} addresses", "not an address as it is")
+        local, _, host = value.strip().rpartition("@")
+        if host in hosts:
+            reason = f"{hosts[host]!r} is frequent"
+            yield ValueRepair(value, f"{local}@{hosts[host]}", _LIKELY, kind, "hosts of mail misspelt", reason)
+            continue
+        if kind == "email":
+            new = parse(value) or parse(contacts.without_at_in_words(value))
+            if new is not None and is_small and value.isupper():
+                new = new.lower()
+        else:
+            new = contacts.url_without_slips(value, scheme if is_one_scheme else None)
+        if new is None or new == value:
+            continue
+        if new.casefold() == value.casefold():
+            # Case is no error, but where all others go without capitals.
+            if is_small and (value.isupper() if kind == "email" else value[:5] != new[:5]):
+                yield ValueRepair(value, new, _LIKELY, kind, f"{kind} addresses in small letters", "as all others")
+        elif not (kind == "url" and is_right(value)):
+            confidence = _LIKELY if is_right(value) or contacts.lacks_scheme(value, new) else _SURE
+            yield ValueRepair(value, new, confidence, kind, step, "not an address as it is")
+
+
+def _misspelt_hosts(counts: Counts) -> dict[str, str]:
+    """Rare hosts one slip away from a frequent one, which they should be."""
+    hosts: Counter[str] = Counter()
+    for value, count in counts.items():
+        if contacts.is_email(value.strip()):
+            hosts[value.strip().rpartition("@")[2]] += count
+    frequent = [host for host, count in hosts.items() if count >= _MIN_HOST and len(host) >= _MIN_HOST_LENGTH]
+    found = {}
+    for host, count in hosts.items():
+        # ymail.com is another host: hardly anybody mistypes the first letter, and .co is a domain as .com is.
+        near = [
+            each
+            for each in frequent
+            if each != host
+            and each[0] == host[0]
+            and each.rpartition(".")[2] == host.rpartition(".")[2]
+            and OSA.distance(host, each, score_cutoff=1) <= 1
+        ]
+        if len(near) == 1 and count * _HOST_RATIO <= hosts[near[0]]:
+            found[host] = near[0]
+    return found
+
+
+def _most_frequent_scheme(counts: Counts) -> tuple[str | None, int]:
+    schemes: Counter[str] = Counter()
+    for value, count in counts.items():
+        schemes[value.partition("://")[0].strip().lower() if "://" in value else ""] += count
+    return max(
+        ((scheme, count) for scheme, count in schemes.items() if scheme), key=lambda each: each[1], default=(None, 0)
+    )
 
 
 def _variants(counts: Counts, name: str, meaning: Callable[[str], str | None]) -> Iterator[ValueRepair]:

@@ -1,0 +1,140 @@
+"""Dynamic data masking: a view of a table that shows some columns in plain to some roles and masked to all others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pg_llm import arguments
+from pg_llm.database import catalog, ownership, table_access
+from pg_llm.database.catalog import Table
+from pg_llm.database.connection import Connection, Row
+from pg_llm.database.quoting import quote_ident, quote_literal
+from pg_llm.errors import InvalidInput, NotSupported
+
+METHODS = ("null", "mask", "label", "generalize", "redact")
+_MOST_BYTES = 63
+_SUFFIX = "_masked"
+# Types by which a value is made coarser, and how: without a model, and in the column's own type.
+_COARSER = {
+    "date": "pg_catalog.date_trunc('year', {cell})::pg_catalog.date",
+    "timestamp without time zone": "pg_catalog.date_trunc('year', {cell})",
+    "timestamp with time zone": "pg_catalog.date_trunc('year', {cell})",
+    "smallint": "({cell} / 10 * 10)::pg_catalog.int2",
+    "integer": "{cell} / 10 * 10",
+    "bigint": "{cell} / 10 * 10",
+    "numeric": "pg_catalog.round({cell}, -1)",
+    "real": "(pg_catalog.round(({cell} / 10)::pg_catalog.float8) * 10)::pg_catalog.float4",
+    "double precision": "pg_catalog.round({cell} / 10) * 10",
+    "inet": "pg_catalog.set_masklen({cell}, CASE pg_catalog.family({cell}) WHEN 4 THEN 24 ELSE 48 END)"
+    "::pg_catalog.cidr::pg_catalog.inet",
+}
+_TEXTS = ("text", "character varying")
+_COLUMNS = """
+    SELECT a.attname::text AS name, format_type(a.atttypid, NULL) AS type,
+           a.attcollation::regcollation::text AS collation
+    FROM pg_attribute AS a
+    WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+"""
+_SECURITY = """
+    SELECT EXISTS (
+        SELECT FROM pg_class AS c WHERE c.relrowsecurity
+        AND (c.oid = $1::oid OR c.oid IN (SELECT p.relid FROM pg_partition_tree($1::oid::regclass) AS p))
+    ) AS is
+"""
+_ROLES = """
+    SELECT r.name FROM unnest($1::text[]) AS r (name)
+    WHERE NOT EXISTS (SELECT FROM pg_roles AS p WHERE p.rolname = r.name)
+"""
+# Once a query; a role that is gone has no members.
+_MAY_SEE = """(SELECT EXISTS (
+    SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname OPERATOR(pg_catalog.=) ANY ({roles}::pg_catalog.name[])
+    AND pg_catalog.pg_has_role(r.oid, 'USAGE')
+))"""
+
+
+def create(
+    db: Connection, target: str | None, policy: str | None, roles: Sequence[str | None] | None, name: str | None
+) -> str:
+    """Create the view beside the table, as the table's owner; returns its name, quoted and qualified."""
+    table = catalog.relation(db, ownership.oid(db, target), key=())
+    ownership.check_owner(db, table)
+    if table.kind not in "rpf":
+        raise NotSupported(f"{table.relation} is no table", hint="Mask the tables that it reads.")
+    if db.rows(_SECURITY, ("int8",), (table.oid,))[0]["is"]:
+        raise NotSupported(
+            f"{table.relation} has row-level security, which a view with its owner's rights would pass by",
+            hint="Write the policy's condition into a view of your own, with llm_redact() for what is to be masked.",
+        )
+    seeing = [role for role in roles or [] if role is not None]
+    for row in db.rows(_ROLES, ("text[]",), (seeing,)):
+        raise InvalidInput(f'role "{row["name"]}" does not exist')
+    methods = _policy(table, policy)
+    view = f"{table.schema}.{quote_ident(name or _default_name(db, table))}"
+    columns = ", ".join(
+        _column(db, table, row, methods.get(row["name"]), seeing) for row in db.rows(_COLUMNS, ("int8",), (table.oid,))
+    )
+    shown = ", ".join(f"{column}: {method}" for column, method in methods.items())
+    comment = f"{table.relation} with columns masked ({shown}) to all but {', '.join(seeing) or 'superusers'}"
+    table_access.on_table(
+        db,
+        table.oid,
+        lambda: (
+            db.execute(f"CREATE VIEW {view} WITH (security_barrier) AS SELECT {columns} FROM {table.relation} AS t"),
+            db.execute(f"COMMENT ON VIEW {view} IS {quote_literal(comment)}"),
+        ),
+    )
+    return view
+
+
+def _policy(table: Table, policy: str | None) -> dict[str, str]:
+    given: Any = json.loads(arguments.required("policy", policy))
+    if not isinstance(given, Mapping) or not given:
+        raise InvalidInput(
+            "policy must be an object of columns and methods",
+            hint="""Write '{"email": "mask", "born": "generalize"}'.""",
+        )
+    ownership.columns(table, list(given))
+    return {column: arguments.choice(f'method of column "{column}"', given[column], METHODS) for column in given}
+
+
+def _default_name(db: Connection, table: Table) -> str:
+    (row,) = db.rows("SELECT relname::text AS name FROM pg_class WHERE oid = $1::oid", ("int8",), (table.oid,))
+    return str(row["name"]).encode()[: _MOST_BYTES - len(_SUFFIX)].decode(errors="ignore") + _SUFFIX
+
+
+def _column(db: Connection, table: Table, row: Row, method: str | None, seeing: Sequence[str]) -> str:
+    name = row["name"]
+    cell = table.cell(name)
+    if method is None:
+        return f"{cell} AS {quote_ident(name)}"
+    masked = _masked(db, cell, row, method)
+    if seeing:
+        names = ", ".join(map(quote_literal, seeing))
+        may_see = _MAY_SEE.format(roles=f"ARRAY[{names}]")
+        masked = f"CASE WHEN {may_see} THEN {cell} ELSE {masked} END"
+    return f"{masked} AS {quote_ident(name)}"
+
+
+def _masked(db: Connection, cell: str, row: Row, method: str) -> str:
+    """What others see of a column, in its own type. Raises InvalidInput where the type has no such form."""
+    name, type_ = row["name"], row["type"]
+    if method == "null":
+        # Not NULL::type, which a domain may refuse.
+        return f"CASE WHEN false THEN {cell} END"
+    if method == "generalize" and type_ in _COARSER:
+        return _COARSER[type_].format(cell=cell)
+    if method == "generalize" or type_ not in _TEXTS:
+        types = ", ".join(_COARSER if method == "generalize" else _TEXTS)
+        raise InvalidInput(
+            f'column "{name}" of type {type_} cannot be masked by {method}',
+            hint=f"That takes one of: {types}. The method null takes any type.",
+        )
+    if method == "mask":
+        # By the letters that ASCII has not as well, of which a column's own collation, such as C, may know nothing.
+        shown = f"{cell} COLLATE pg_catalog.\"C\", '[^[:space:][:punct:]]', '*', 'g'"
+        return f"(pg_catalog.regexp_replace({shown}) COLLATE {row['collation']})"
+    if method == "label":
+        return f"CASE WHEN {cell} IS NOT NULL THEN {quote_literal(f'[{name}]')} END"
+    return f"{catalog.schema_of(db, 'pg_llm')}.llm_redact({cell})"

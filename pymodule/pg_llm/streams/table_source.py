@@ -1,0 +1,186 @@
+"""A table as a source: what is written to it is kept by statement triggers until the stream has taken it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pg_llm.database import catalog, companion_triggers, ownership, search_path
+from pg_llm.database.catalog import Table
+from pg_llm.database.connection import Connection, Row
+from pg_llm.database.security_context import as_extension_owner, run_as_extension_owner
+from pg_llm.errors import InvalidInput
+from pg_llm.streams import definition, writing
+from pg_llm.streams.definition import Stream
+from pg_llm.streams.lease import Claim
+
+PARTITION = "changes"
+_TRANSITION = {
+    "insert": "REFERENCING NEW TABLE AS changed",
+    "update": "REFERENCING OLD TABLE AS former NEW TABLE AS changed",
+    "delete": "REFERENCING OLD TABLE AS former",
+}
+_TYPES = """
+    SELECT a.attname::text AS name, format_type(a.atttypid, NULL) AS type FROM pg_attribute AS a
+    WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+"""
+_FOLLOWED = """
+    SELECT c.oid::int8 AS oid, c.relowner::int8 AS owner FROM llm.all_stream AS s
+    JOIN pg_class AS c ON c.oid = s.followed WHERE s.id = $1
+"""
+_KEEP = "INSERT INTO llm.stream_change (stream, event, payload) SELECT $1, $2, r.row FROM unnest($3) AS r (row)"
+# Workers look by themselves as well; a transaction that notifies cannot be prepared.
+_TELL = """
+    SELECT pg_notify('llm_stream', '') FROM llm.stream_consumer AS c
+    WHERE c.stream = $1 AND current_setting('max_prepared_transactions') = '0' AND pg_notification_queue_usage() < 0.5
+    LIMIT 1
+"""
+_OPEN = """
+    INSERT INTO llm.stream_offset AS o (stream, partition, position) VALUES ($1, $2, 0)
+    ON CONFLICT (stream, partition) DO UPDATE SET position = 0 WHERE o.position IS NULL
+"""
+# A worker that takes the lease makes the row before.
+_POSITION = """
+    SELECT coalesce(o.position, 0) AS position FROM llm.stream_offset AS o WHERE o.stream = $1 AND o.partition = $2
+    FOR UPDATE OF o
+"""
+# Whoever writes a row after somebody else has waited for that one's end: so the changes of a row are in order.
+_TAKE = """
+    WITH taken AS (
+        DELETE FROM llm.stream_change AS c WHERE c.id IN (
+            SELECT w.id FROM llm.stream_change AS w WHERE w.stream = $1 ORDER BY w.id LIMIT $2
+        ) RETURNING c.id, c.event, c.payload, c.changed_at
+    )
+    SELECT t.event, t.payload, extract(epoch FROM t.changed_at)::float8 * 1000 AS time FROM taken AS t ORDER BY t.id
+"""
+_WAITING = "SELECT count(*) AS waiting FROM llm.stream_change AS c WHERE c.stream = $1"
+
+
+def resolved(db: Connection, source: dict[str, Any]) -> tuple[dict[str, Any], int, list[tuple[str, str]]]:
+    """The source with the full name of its table; that table's number, and its columns with their types.
+
+    Raises InsufficientPrivilege unless the caller has the rights of the table's owner.
+    """
+    oid = ownership.oid(db, source["table"])
+    with search_path.pinned(db):
+        table = catalog.relation(db, oid, key=())
+        ownership.check_owner(db, table)
+        companion_triggers.check_followable(db, table, "stream_create")
+        own = [(row["name"], row["type"]) for row in db.rows(_TYPES, ("int8",), (table.oid,))]
+    return {**source, "table": table.relation}, table.oid, own
+
+
+def follow(db: Connection, stream: int, source: Mapping[str, Any], oid: int) -> None:
+    """Create the triggers that keep what is written."""
+    relation, events = source["table"], source["events"]
+
+    def create() -> None:
+        for event in events:
+            name = f"stream_{stream}_{event}"
+            db.execute(
+                f"CREATE TRIGGER {name} AFTER {event.upper()} ON {relation} {_TRANSITION[event]}"
+                f" FOR EACH STATEMENT EXECUTE FUNCTION llm.follow_stream({stream})"
+            )
+            db.execute(f"ALTER TRIGGER {name} ON {relation} DEPENDS ON EXTENSION pg_llm")
+
+    db.run_as(_owner(db, oid), create)
+
+
+def unfollow(db: Connection, stream: int) -> None:
+    """Drop the triggers of a stream, wherever they are."""
+    rows = db.rows(
+        """
+        SELECT g.tgname::text AS name, format('%I.%I', n.nspname, c.relname) AS relation, c.relowner::int8 AS owner
+        FROM pg_trigger AS g JOIN pg_class AS c ON c.oid = g.tgrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE g.tgfoid = 'llm.follow_stream()'::regprocedure AND g.tgname LIKE $1
+        AND pg_has_role(c.relowner, 'USAGE')
+        """,
+        ("text",),
+        (rf"stream\_{stream}\_%",),
+    )
+    for row in rows:
+        statement = f"DROP TRIGGER {row['name']} ON {row['relation']}"
+        db.run_as(row["owner"], lambda statement=statement: db.execute(statement))  # type: ignore[misc]
+
+
+def keep_changes(db: Connection, trigger: Mapping[str, Any]) -> None:
+    """Keep the rows that a statement wrote. A trigger that was made by hand is ignored."""
+    number = companion_triggers.followed_object(db, trigger, "llm.follow_stream()")
+    followed = _followed(db, number) if number is not None else None
+    if number is None or followed is None or int(trigger["relid"]) != followed["oid"]:
+        return
+    source = catalog.relation(db, str(followed["oid"]), key=())
+    event = str(trigger["event"])
+    db.run_as(followed["owner"], lambda: _keep(db, number, source, event))
+
+
+def run(db: Connection, name: str, max_rows: int | None) -> int:
+    """Take what waits for a stream. Returns how many changes were taken from the queue."""
+    stream = definition.find(db, name)
+    definition.check_trusted(stream)
+    if stream.source["kind"] != "table":
+        raise InvalidInput(
+            f'the source of the stream "{name}" is no table', hint="A worker reads it: pg_llm worker --dsn …"
+        )
+    if stream.state != "running":
+        return 0
+    done = 0
+    while max_rows is None or done < max_rows:
+        size = stream.max_batch if max_rows is None else min(stream.max_batch, max_rows - done)
+        count = writing.attempt(db, stream, lambda size=size: _take(db, stream, size))  # type: ignore[misc]
+        if count <= 0:
+            break
+        done += count
+    return done
+
+
+def _take(db: Connection, stream: Stream, size: int) -> tuple[writing.Batch | None, int]:
+    position = _open(db, stream.id)
+    rows = _taken(db, stream.id, size)
+    if not rows:
+        return None, 0
+    claim = Claim(PARTITION, 0, position, position + len(rows), position + len(rows) + _waiting(db, stream.id))
+    records = (
+        [row["payload"] for row in rows],
+        [0] * len(rows),
+        list(range(position, position + len(rows))),
+        [row["time"] for row in rows],
+        [row["event"] for row in rows],
+    )
+    return writing.read_batch(stream, [claim], [json.dumps(of) for of in records], []), len(rows)
+
+
+def _keep(db: Connection, stream: int, source: Table, event: str) -> None:
+    rows = "former" if event == "DELETE" else "changed"
+    for batch in db.batches(f"SELECT ({source.object(source.columns)})::text AS row FROM {rows} AS t"):
+        values = (stream, event.lower(), [row["row"] for row in batch])
+        run_as_extension_owner(db, lambda values=values: db.rows(_KEEP, ("int4", "text", "text[]"), values))  # type: ignore[misc]
+    run_as_extension_owner(db, lambda: db.rows(_TELL, ("int4",), (stream,)))
+
+
+def _owner(db: Connection, oid: int) -> int:
+    query = "SELECT c.relowner::int8 AS owner FROM pg_class AS c WHERE c.oid = $1::oid"
+    return int(db.rows(query, ("int8",), (oid,))[0]["owner"])
+
+
+@as_extension_owner
+def _followed(db: Connection, number: int) -> Row | None:
+    rows = db.rows(_FOLLOWED, ("int4",), (number,))
+    return rows[0] if rows else None
+
+
+@as_extension_owner
+def _open(db: Connection, stream: int) -> int:
+    db.rows(_OPEN, ("int4", "text"), (stream, PARTITION))
+    return int(db.rows(_POSITION, ("int4", "text"), (stream, PARTITION))[0]["position"])
+
+
+@as_extension_owner
+def _taken(db: Connection, stream: int, size: int) -> list[Row]:
+    return db.rows(_TAKE, ("int4", "int8"), (stream, size))
+
+
+@as_extension_owner
+def _waiting(db: Connection, stream: int) -> int:
+    return int(db.rows(_WAITING, ("int4",), (stream,))[0]["waiting"])

@@ -1,0 +1,125 @@
+"""Views that mask columns to all but some roles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import psycopg
+import pytest
+from database import value
+from psycopg import errors, sql
+
+POLICY = """
+    {"name": "label", "phone": "mask", "born": "generalize", "salary": "generalize", "note": "redact", "code": "null"}
+"""
+
+
+@pytest.fixture
+def person(db: psycopg.Connection, role: str) -> psycopg.Connection:
+    """A table and its masked view, which `role` may read; `role` may not read the table."""
+    db.execute("CREATE DOMAIN serial_code AS text NOT NULL")
+    db.execute(
+        "CREATE TABLE person (id int PRIMARY KEY, name varchar(40), phone text, born date, salary numeric(8,2),"
+        ' note text, code serial_code, "odd ""name" int)'
+    )
+    db.execute(
+        "INSERT INTO person VALUES (1, 'Anna Meier', '+44 20 7946-0958', '1984-03-03', 1234.56,"
+        " 'write to anna@example.com', 'X1', 7), (2, NULL, NULL, NULL, NULL, NULL, 'X2', 8)"
+    )
+    db.execute("SELECT llm_mask('person', %s, '{}')", (POLICY,))
+    db.execute(sql.SQL("GRANT SELECT ON person_masked TO {}").format(sql.Identifier(role)))
+    return db
+
+
+def test_others_see_masked_values_and_conditions_see_the_same(
+    person: psycopg.Connection, role: str, connect: Callable[..., psycopg.Connection]
+) -> None:
+    reader = connect(role)
+    rows = reader.execute("SELECT * FROM person_masked ORDER BY id").fetchall()
+    assert [str(each) for each in rows[0]] == [
+        *("1", "[name]", "+** ** ****-****", "1984-01-01", "1230", "write to [email]", "None", "7"),
+    ]
+    assert rows[1] == (2, None, None, None, None, None, None, 8)
+    assert value(reader, "SELECT count(*) FROM person_masked WHERE name = 'Anna Meier' OR code = 'X1'") == 0
+    with pytest.raises(errors.InsufficientPrivilege):
+        reader.execute("SELECT * FROM person")
+
+
+def test_a_condition_of_the_reader_never_sees_a_plain_value(
+    person: psycopg.Connection, role: str, connect: Callable[..., psycopg.Connection]
+) -> None:
+    person.execute(sql.SQL("GRANT CREATE ON SCHEMA public TO {}").format(sql.Identifier(role)))
+    reader = connect(role)
+    reader.execute(
+        "CREATE FUNCTION spy(text) RETURNS bool LANGUAGE plpgsql COST 0.0000001 AS"
+        " $$ BEGIN RAISE NOTICE 'saw %', $1; RETURN true; END $$"
+    )
+    seen: list[str] = []
+    reader.add_notice_handler(lambda notice: seen.append(str(notice.message_primary)))
+    reader.execute(
+        "SELECT id FROM person_masked WHERE spy(name::text) AND spy(phone) AND spy(code) AND spy(born::text)"
+    )
+    assert seen
+    assert not [each for each in seen if "Anna" in each or "7946" in each or "X1" in each or "03-03" in each]
+
+
+def test_members_of_the_roles_see_plain_values(
+    person: psycopg.Connection, role: str, connect: Callable[..., psycopg.Connection]
+) -> None:
+    person.execute("SELECT llm_mask('person', %s, %s, 'seen')", (POLICY, [role]))
+    person.execute(sql.SQL("GRANT SELECT ON seen TO {}").format(sql.Identifier(role)))
+    reader = connect(role)
+    assert reader.execute("SELECT name, salary::text, code FROM seen WHERE id = 1").fetchone() == (
+        *("Anna Meier", "1234.56", "X1"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        ("llm_mask('person', '{}')", errors.InvalidParameterValue, "policy must be an object"),
+        ("llm_mask('person', NULL)", errors.InvalidParameterValue, "policy"),
+        ('llm_mask(NULL, \'{"name": "null"}\')', errors.InvalidParameterValue, "target"),
+        ("""llm_mask('person', '{"nme": "mask"}')""", errors.InvalidParameterValue, 'no column "nme"'),
+        ("""llm_mask('person', '{"name": "hash"}')""", errors.InvalidParameterValue, "method of column"),
+        ("""llm_mask('person', '{"name": 3}')""", errors.InvalidParameterValue, "method of column"),
+        ("""llm_mask('person', '{"born": "mask"}')""", errors.InvalidParameterValue, "cannot be masked by mask"),
+        ("""llm_mask('person', '{"name": "generalize"}')""", errors.InvalidParameterValue, "by generalize"),
+        ("""llm_mask('person', '{"name": "mask"}', '{nobody}')""", errors.InvalidParameterValue, 'role "nobody"'),
+        ("""llm_mask('person', '{"name": "mask"}')""", errors.DuplicateTable, "already exists"),
+        ("""llm_mask('person_masked', '{"name": "mask"}')""", errors.FeatureNotSupported, "is no table"),
+    ],
+)
+def test_what_cannot_be_masked_is_said(
+    person: psycopg.Connection, call: str, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        person.execute(f"SELECT {call}")  # type: ignore[arg-type]
+
+
+def test_a_table_with_row_level_security_and_one_of_somebody_else_are_refused(
+    person: psycopg.Connection, role: str, connect: Callable[..., psycopg.Connection]
+) -> None:
+    with pytest.raises(errors.InsufficientPrivilege):
+        connect(role).execute("""SELECT llm_mask('person', '{"name": "null"}', '{}', 'mine')""")
+    person.execute("ALTER TABLE person ENABLE ROW LEVEL SECURITY")
+    with pytest.raises(errors.FeatureNotSupported, match="row-level security"):
+        person.execute("""SELECT llm_mask('person', '{"name": "null"}', '{}', 'other')""")
+
+
+def test_names_with_quotes_are_names(person: psycopg.Connection) -> None:
+    view = value(
+        person, """SELECT llm_mask('person', '{"odd \\"name": "null"}', '{}', 'a "view"; DROP TABLE person')"""
+    )
+    assert value(person, f'SELECT "odd ""name" FROM {view} WHERE id = 1') is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("collation", ['"C"', '"POSIX"', '"default"', "folded"])
+def test_letters_of_all_scripts_are_masked_under_every_collation(db: psycopg.Connection, collation: str) -> None:
+    db.execute("CREATE COLLATION folded (PROVIDER = icu, LOCALE = 'und-u-ks-level2', DETERMINISTIC = false)")
+    db.execute(f"CREATE TABLE patient (id int, name text COLLATE {collation})")
+    db.execute("INSERT INTO patient VALUES (1, '王小明, Ёлкин-Ådahl e\u0301 ١٢')")
+    db.execute("""SELECT llm_mask('patient', '{"name": "mask"}')""")
+    assert value(db, "SELECT name FROM patient_masked") == "***, *****-***** ** **"
+    collations = "SELECT array_agg(attcollation) FROM pg_attribute WHERE attname = 'name' AND attrelid = %s::regclass"
+    assert value(db, collations, "patient_masked") == value(db, collations, "patient")

@@ -1,0 +1,69 @@
+"""What a worker does with a stream's tables, by hand: leases, and batches of one partition."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import psycopg
+from database import value
+
+KAFKA = '{"kind": "kafka", "servers": "127.0.0.1:9", "topic": "payment"}'
+COLUMNS = '["id bigint", "amount numeric", "sent_at timestamptz"]'
+
+
+class Reader:
+    """What a worker does with the database, by hand: leases, and batches of one partition."""
+
+    def __init__(self, db: psycopg.Connection, stream: str, partition: str = "payment/0") -> None:
+        self.db, self.partition = db, partition
+        self.number = value(db, "SELECT id FROM llm.stream_assignments() WHERE name = %s", stream)
+        self.token = self.position = -1
+
+    def lease(self) -> None:
+        """Take the partition, as the only one."""
+        self.lease_among([self.partition])
+
+    def lease_among(self, partitions: list[str]) -> None:
+        """Take the partition, which is one of several."""
+        query = "SELECT position, token FROM llm.stream_lease(%s, %s) WHERE partition = %s"
+        rows = self.db.execute(query, (self.number, partitions, self.partition)).fetchall()
+        assert len(rows) == 1
+        self.position, self.token = rows[0]
+        if self.position is None:
+            self.position = 0
+            assert value(
+                self.db,
+                "SELECT llm.stream_position(%s, %s, %s, 0)",
+                self.number,
+                self.partition,
+                self.token,
+            )
+
+    def write(self, payloads: list[str]) -> int:
+        """How many records were taken, -1 where the stream does not run."""
+        if self.token < 0:
+            self.lease()
+        end = self.position + len(payloads)
+        claim = {"partition": self.partition, "token": self.token, "start": self.position, "end": end, "last": end}
+        count = len(payloads)
+        records = (payloads, [0] * count, list(range(self.position, end)), [1e12] * count, ["k"] * count)
+        done = value(
+            self.db,
+            "SELECT llm.stream_write(%s, %s, %s, %s, %s, %s, %s, '[]')",
+            self.number,
+            *map(json.dumps, ([claim], *records)),
+        )
+        if done >= 0:
+            self.position = end
+        return int(done)
+
+
+def payments(*rows: tuple[Any, ...]) -> list[str]:
+    return [json.dumps({"id": id, "amount": amount, "sent_at": at}) for id, amount, at in rows]
+
+
+def create(db: psycopg.Connection, name: str = "payments", target: str = "payment", **options: Any) -> None:
+    given = {"source": KAFKA, "columns": COLUMNS} | options
+    arguments = ", ".join(f"{option} => %s" for option in given)
+    db.execute(f"CALL stream_create(%s, target => %s, {arguments})", (name, target, *given.values()))
