@@ -588,8 +588,9 @@ def _(value: str, at: Context) -> str:
 
 @kind("url: broken scheme", "url")
 def _(value: str, at: Context) -> str:
-    rest = value.split("://")[1]
-    return at.chance.choice(["https//{}", "https:/{}", "{}", "htps://{}", "HTTPS://{}"]).format(rest)
+    scheme, rest = value.split("://")
+    slips = [f"{scheme}//{rest}", f"{scheme}:/{rest}", rest, f"h{scheme[2:]}://{rest}", f"{scheme.upper()}://{rest}"]
+    return at.chance.choice(slips)
 
 
 @kind("postcode: leading zero lost", "postcode")

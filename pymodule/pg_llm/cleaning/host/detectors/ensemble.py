@@ -131,13 +131,16 @@ def _combine_by_column(table: Table, findings: Sequence[Finding]) -> list[Findin
     for finding in findings:
         by_column[finding.column].append(_weighted(finding, precision))
     combined = [
-        _calibrated(each) for column, found in by_column.items() for each in _combine_column(table, column, found)
+        _calibrated(each, precision)
+        for column, found in by_column.items()
+        for each in _combine_column(table, column, found)
     ]
     return combined + list(_contradicted_by_marks(table))
 
 
-def _calibrated(finding: Finding) -> Finding:
-    if finding.confidence is None:
+def _calibrated(finding: Finding, precision: Precision) -> Finding:
+    # What people said of a detector's repairs in this table counts more than what was measured elsewhere.
+    if finding.confidence is None or (finding.column, finding.detector) in precision:
         return finding
     return replace(finding, confidence=calibration.calibrated(finding.detector, finding.confidence))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pg_llm.cleaning.host.detectors.edit_distance_index import EditDistanceIndex
@@ -68,6 +68,8 @@ def _repairs_at(counts: Mapping[str, int], ratio: int, trust: float) -> dict[str
         changed = [part for part in parts if part in words.corrections]
         if changed:
             new = "".join(words.corrections.get(part, part) for part in parts)
+            if new not in counts:
+                new = _nearest_frequent(parts, counts, ratio) or new
             if trust < 1 and new not in counts:
                 continue
             reason = ", ".join(f"{words.corrections[part]!r} occurs often, {part!r} hardly" for part in changed)
@@ -75,6 +77,18 @@ def _repairs_at(counts: Mapping[str, int], ratio: int, trust: float) -> dict[str
             confidence = trust * words.probability ** len(changed) * (1.0 if new in counts else _UNKNOWN)
             repairs[value] = Repair(new, confidence, reason, _STEP)
     return repairs
+
+
+def _nearest_frequent(parts: Sequence[str], counts: Mapping[str, int], ratio: int) -> str | None:
+    """The one frequent value of which every word may have been misspelt so; None if there is none, or are several."""
+    found = []
+    for value, count in counts.items():
+        if count >= _MIN_COMMON[ratio] * ratio and len(value) <= _MAX_LENGTH:
+            others = _WORDS.findall(value)
+            pairs = zip(parts, others, strict=False)
+            if len(others) == len(parts) and all(one == other or is_similar(one, other) for one, other in pairs):
+                found.append(value)
+    return found[0] if len(found) == 1 else None
 
 
 def _differ_by_spelling(old: str, new: str) -> bool:

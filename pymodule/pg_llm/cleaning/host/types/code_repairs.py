@@ -12,6 +12,8 @@ from pg_llm.values.host.characters import plain
 
 _MIN_DOMINANT_SHARE = 0.6
 _MIN_COUNT = 5
+# Where so many have one build, another one is a slip.
+_MIN_STRICT = 0.95
 _SURE, _LIKELY, _UNSURE = 0.97, 0.9, 0.75
 # One code of digits in ten begins with a zero, in the long run; if more are too short, they are others.
 _MAX_SHORT, _MIN_RECURRING = 0.15, 3
@@ -61,6 +63,9 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
                 reason,
                 not is_lost,
             )
+        elif most >= _MIN_STRICT * patterns.total() and _is_broken(text, dominant):
+            reason = f"most others are written {dominant}"
+            yield ValueRepair(value, None, _LIKELY, kind, "codes of another build", reason, suspect=True)
 
 
 def of_checked(counts: Counts, name: str) -> Iterator[ValueRepair]:
@@ -128,6 +133,14 @@ def _retyped(value: str, dominant: str) -> str | None:
         made.append(character)
     new = "".join(made)
     return new if new != value and _shape(new) == dominant else None
+
+
+def _is_broken(value: str, dominant: str) -> bool:
+    """Whether a value has the dominant length, and a character of another kind in less than half of its places."""
+    if len(value) != len(dominant) or "9" not in dominant:
+        return False
+    others = sum(one != other for one, other in zip(_shape(value), dominant, strict=True))
+    return 0 < others < len(dominant) / 2
 
 
 def _runs(value: str) -> list[int]:

@@ -26,6 +26,9 @@ _MIN_SENTINELS = 3
 _MIN_USUAL = 0.8
 # If more of the numbers lack the unit of the others, it is not left out by mistake.
 _MAX_BARE = 0.15
+# Digits and letters in one word; if more of the cells are so, they are codes.
+_BROKEN = re.compile(r"-?(?=[^\W_]*\d)(?=\d*[^\W\d_])[\w.,]{2,15} ?[%€$£]?")
+_MAX_BROKEN = 0.05
 _EXPONENT = re.compile(r"\d[eE][+-]?\d")
 _SURE, _LIKELY, _UNSURE = 0.97, 0.9, 0.75
 _THOUSAND = 1000
@@ -73,6 +76,7 @@ def repairs(counts: Counts, column: ColumnType, named: Unit | None = None) -> It
         read = number_columns.chosen(numbers.readings(digits), column.decimal_mark)
         new = _write(read.value, mark, group_mark, writing, digits) if read.unit == unit else digits
         yield ValueRepair(value, new, _LIKELY, "number", "signs that look like digits", "others are numbers")
+    yield from _no_numbers(counts, set(found) | set(retyped))
     negative = _negative_style(counts, chosen)
     are_full = _have_all_digits(exponents)
     bare_found = _without_unit(counts, chosen, column)
@@ -166,6 +170,15 @@ def _without_unit(counts: Counts, chosen: dict[str, Number], column: ColumnType)
     sizes = sorted(number.value for number in marked.values() if (number.unit, number.currency) == usual)
     low, high = sizes[len(sizes) // 50], sizes[-1 - len(sizes) // 50]
     return {value for value in bare if low <= chosen[value].value <= high}
+
+
+def _no_numbers(counts: Counts, known: set[str]) -> Iterator[ValueRepair]:
+    """Digits with a letter among them, where nearly all are numbers; ranges and comparisons are none of them."""
+    broken = [value for value in counts if value not in known and _BROKEN.fullmatch(value.strip())]
+    if sum(counts[value] for value in broken) <= _MAX_BROKEN * sum(counts.values()):
+        for value in broken:
+            reason = "nearly all others are numbers"
+            yield ValueRepair(value, None, _LIKELY, "number", "no numbers", reason, suspect=True)
 
 
 def _decimals(counts: Counts, chosen: dict[str, Number]) -> int:
