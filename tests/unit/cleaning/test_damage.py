@@ -120,10 +120,8 @@ def test_what_may_be_right_stays(column: list[str], odd: str) -> None:
 
 def test_two_columns_that_contradict_each_other_are_reported_and_not_repaired() -> None:
     teams = [("A", "Alfa"), ("B", "Beta"), ("C", "Gamma"), ("D", "Delta")] * 25
-    rows = [*teams, ("A", "Beta")]
-    findings = ensemble.detect(
-        Table([Column(name, *encode(values)) for name, values in zip("ab", zip(*rows, strict=True), strict=True)])
-    )
+    codes, names = [[row[place] for row in [*teams, ("A", "Beta")]] for place in (0, 1)]
+    findings = ensemble.detect(Table([Column("code", *encode(codes)), Column("name", *encode(names))]))
     found = [(int(row), each.column, each.confidence) for each in findings for row in each.rows]
     assert sorted(found) == [(100, 0, None), (100, 1, None)]
 
