@@ -94,8 +94,9 @@ LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import streams; return streams.stream_report(stream, partition, error, stop) $$;
 COMMENT ON FUNCTION llm.stream_report IS 'Say in stream_stats what keeps a worker from reading a partition, or the whole stream; it may stop the stream.';
 
+-- JSON in texts, which is read where it is needed.
 CREATE FUNCTION llm.stream_write(
-    stream int, claims json, payloads json, places json, positions json, times json, keys json, dead json
+    stream int, claims text, payloads text, places text, positions text, times text, keys text, dead text
 ) RETURNS bigint
 LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import streams; return streams.stream_write(stream, claims, payloads, places, positions, times, keys, dead) $$;

@@ -6,9 +6,12 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -268,3 +271,68 @@ def test_killed_at_random_every_event_is_counted_once(start: Start) -> None:
             assert db.execute("SELECT sum(rows), sum(ids) FROM per_session").fetchall() == [
                 (count, count * (count - 1) // 2)
             ]
+
+
+def post(port: int, body: bytes, **headers: str) -> int:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/", body, headers, method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_channels_requests_and_tables(db: psycopg.Connection, start: Start) -> None:
+    port = kafka.free_port()
+    http = {"kind": "http", "port": port, "max_bytes": 2000, "token": "SHOP"}
+    columns = '["id bigint", "body text"]'
+    db.execute("CALL stream_create('http', %s, 'asked', %s, max_delay => '10 ms')", (json.dumps(http), columns))
+    channel = json.dumps({"kind": "notify", "channel": "Some Channel", "format": "csv"})
+    db.execute("CALL stream_create('channel', %s, 'told', %s, max_delay => '10 ms')", (channel, columns))
+    db.execute("CREATE TABLE written (id bigint PRIMARY KEY, body text)")
+    db.execute("""CALL stream_create('table', '{"kind": "table", "table": "written"}', 'copied')""")
+    start(db.info.dsn, PG_LLM_HTTP_SHOP="a secret")
+    wait_for(db, "SELECT count(worker) = 3 FROM stream_stats")
+    authorized = {"Authorization": "Bearer a secret"}
+    assert post(port, b'{"id": 1}') == 401
+    assert post(port, b'{"id": 1}', Authorization="Bearer another") == 401
+    assert post(port, b"x" * 3000, **authorized) == 413
+    for n in range(5):
+        assert post(port, json.dumps({"id": n}).encode(), **authorized) == 200
+        # Answered once it is there.
+        assert value(db, "SELECT count(*) FROM asked") == n + 1
+    assert post(port, b"{broken", **authorized) == 200
+    assert value(db, "SELECT count(*) FROM stream_dead_letter WHERE name = 'http'") == 1
+    db.execute("""NOTIFY "Some Channel", '1,"a, b"'; NOTIFY "Some Channel", '2,c'""")
+    wait_for(db, "SELECT count(*) = 2 FROM told")
+    db.execute("INSERT INTO written SELECT n, 'x' FROM generate_series(1, 500) AS n")
+    wait_for(db, "SELECT count(*) = 500 FROM copied")
+    # Nobody listens outside of the machine.
+    with socket.socket() as probe:
+        assert probe.connect_ex((socket.gethostbyname(socket.gethostname()), port)) != 0 or socket.gethostbyname(
+            socket.gethostname()
+        ).startswith("127.")
+
+
+@pytest.mark.slow
+def test_a_partition_is_added_and_a_hung_worker_is_replaced(db: psycopg.Connection, broker: str, start: Start) -> None:
+    kafka.create_topic(broker, "grow-1", 1)
+    kafka.produce(broker, "grow-1", events(0, 100, 1))
+    db.execute(
+        "CALL stream_create('grow', %s, 'event', '[\"id bigint\"]', max_delay => '10 ms')",
+        (json.dumps({"kind": "kafka", "servers": broker, "pattern": "grow-[0-9]"}),),
+    )
+    hung = start(db.info.dsn)
+    wait_for(db, "SELECT count(*) = 100 FROM event")
+    # Another topic of the pattern, as a partition that is added.
+    kafka.create_topic(broker, "grow-2", 1)
+    kafka.produce(broker, "grow-2", events(100, 150, 1))
+    wait_for(db, "SELECT count(*) = 150 FROM event")
+    hung.send_signal(signal.SIGSTOP)
+    start(db.info.dsn)
+    kafka.produce(broker, "grow-1", events(150, 200, 1))
+    wait_for(db, "SELECT count(*) = 200 FROM event")
+    # It comes back, and has nothing to say.
+    hung.send_signal(signal.SIGCONT)
+    kafka.produce(broker, "grow-2", events(200, 300, 1))
+    wait_for(db, "SELECT count(*) = 300 AND count(DISTINCT id) = 300 FROM event")

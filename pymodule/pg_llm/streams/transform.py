@@ -23,7 +23,7 @@ METADATA = {
 }
 # The records as JSON arrays, one element each: payload, number of the partition among the claims, offset, milliseconds,
 # key; the names of the partitions; the first and the last record to be taken, from 1; the stream's watermark.
-TYPES = (*("json",) * 5, "text[]", "int8", "int8", "timestamptz")
+TYPES = (*("text",) * 5, "text[]", "int8", "int8", "timestamptz")
 # An event time that lies further ahead than this is a clock that is wrong: it moves no watermark.
 _SKEW = "1 minute"
 
@@ -51,7 +51,7 @@ def batch(stream: Stream, given: Sequence[str] | None = None) -> list[str]:
             " pg_catalog.to_timestamp(m.time::pg_catalog.float8 OPERATOR(pg_catalog./) 1000) AS stream_time,"
             " m.key AS stream_key, m.place::pg_catalog.int4 AS stream_place"
         )
-    functions = ", ".join(f"{elements}({array})" for array in arrays)
+    functions = ", ".join(f"{elements}({array}::pg_catalog.json)" for array in arrays)
     names_of = ", ".join(["payload", "place", "position", "time", "key"][: len(arrays)])
     shown = [quote_ident(name) for name, _ in stream.columns]
     if stream.transform is not None and _names_metadata(stream.transform):
@@ -70,8 +70,7 @@ def batch(stream: Stream, given: Sequence[str] | None = None) -> list[str]:
 
 def described(stream: Stream) -> str:
     """A query with the columns of the transform."""
-    empty = "'[]'::pg_catalog.json"
-    given = [empty] * 5 + ["'{}'::pg_catalog.text[]", "1", "0"]
+    given = ["'[]'"] * 5 + ["'{}'::pg_catalog.text[]", "1", "0"]
     return f"WITH {', '.join(batch(stream, given))} SELECT * FROM (\n{select(stream)}\n) AS q"
 
 

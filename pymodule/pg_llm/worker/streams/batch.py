@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from pg_llm.streams import sources
 from pg_llm.streams.dead_letters import DeadLetter
 from pg_llm.streams.formats import Undecodable, text_of
 from pg_llm.streams.lease import Claim
@@ -20,7 +19,7 @@ MOST_BYTES = 16_000_000
 class Batch:
     """Records of the partitions that are held, each from the offset on that the database has."""
 
-    def __init__(self, max_bytes: int = sources.MAX_BYTES) -> None:
+    def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self.records: list[Record] = []
         self.bytes = 0
@@ -32,6 +31,11 @@ class Batch:
             self.since = time.monotonic()
         self.records += records
         self.bytes += sum(len(record.payload or b"") for record in records)
+
+    def left(self, delay: float) -> float:
+        """For how many seconds it may wait for more."""
+        waited = time.monotonic() - self.since if self.records else 0.0
+        return max(0.001, delay - waited)
 
     def is_due(self, size: int, delay: float) -> bool:
         """Whether it is full, or its first record has waited for long enough."""

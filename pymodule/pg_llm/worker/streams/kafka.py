@@ -3,7 +3,7 @@
 # ruff: noqa: D102 - what the methods do is said once, in source.py
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import confluent_kafka
@@ -39,10 +39,10 @@ def connection(source: dict[str, Any]) -> dict[str, Any]:
 
 
 class Kafka(Source):
-    def __init__(self, source: dict[str, Any]) -> None:
-        self._source = source
+    def __init__(self, source: dict[str, Any], matching: Callable[[str, Sequence[str]], Sequence[str]]) -> None:
+        self._source, self._matching = source, matching
         self._positions: dict[str, int] = {}
-        self._pattern = re.compile(source["pattern"]) if "pattern" in source else None
+        self._names: dict[tuple[str | None, int | None], str] = {}
         try:
             self._consumer = confluent_kafka.Consumer(connection(source) | _CONSUMER)
         except KafkaException as error:
@@ -53,11 +53,10 @@ class Kafka(Source):
             found = self._consumer.list_topics(self._source.get("topic"), timeout=_PATIENCE).topics
         except KafkaException as error:
             raise SourceFailed(f"the brokers do not answer: {error.args[0].str()}") from None
-        names = []
-        for name, topic in found.items():
-            if self._pattern is not None and (name.startswith("__") or not self._pattern.fullmatch(name)):
-                continue
-            names += [f"{name}/{number}" for number in topic.partitions]
+        topics: Sequence[str] = list(found)
+        if pattern := self._source.get("pattern"):
+            topics = self._matching(pattern, [name for name in topics if not name.startswith("__")])
+        names = [f"{name}/{number}" for name in topics for number in found[name].partitions]
         if not names:
             raise SourceFailed("the topic is not there")
         return names
@@ -78,16 +77,24 @@ class Kafka(Source):
 
     def read(self, limit: int, seconds: float) -> list[Record]:
         records = []
-        for message in self._consumer.consume(limit, timeout=seconds):
+        names = self._names
+        # The first one when it comes, and whatever has come with it.
+        first = self._consumer.poll(seconds)
+        if first is None:
+            return []
+        for message in (first, *(self._consumer.consume(limit - 1, timeout=0) if limit > 1 else ())):
+            place = message.topic(), message.partition()
+            partition = names.get(place) or names.setdefault(place, f"{place[0]}/{place[1]}")
             if error := message.error():
-                self._raise(error, f"{message.topic()}/{message.partition()}")
+                self._raise(error, partition)
                 continue
-            key = message.key()
-            text = key.decode("utf-8", "replace").replace("\0", "\ufffd") if isinstance(key, bytes) else key
-            partition = f"{message.topic()}/{message.partition()}"
+            key: Any = message.key()
+            if isinstance(key, bytes):
+                key = key.decode("utf-8", "replace").replace("\0", "\ufffd")
             payload: Any = message.value()
-            records.append(Record(partition, int(message.offset() or 0), payload, text, message.timestamp()[1]))
-            self._positions[partition] = records[-1].position + 1
+            offset: Any = message.offset()
+            records.append(Record(partition, offset, payload, key, message.timestamp()[1]))
+            self._positions[partition] = offset + 1
         return records
 
     def ends(self) -> dict[str, int]:

@@ -13,10 +13,12 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
+from pg_llm.streams.sources import MAX_BYTES
 from pg_llm.worker.session import connected
 from pg_llm.worker.streams import opening
 from pg_llm.worker.streams.batch import Batch
 from pg_llm.worker.streams.source import OutOfRange, Source, SourceFailed
+from pg_llm.worker.streams.writer import Stopped, Writer
 
 _log = logging.getLogger(__name__)
 # Seconds between two looks at partitions and leases; a lease holds for several of these.
@@ -24,7 +26,6 @@ _LEASE = 1.0
 # Seconds that a read waits at most, so that an end is heard.
 _SLICE = 0.1
 _SHORTEST, _LONGEST = 0.2, 10.0
-_WRITE = "SELECT llm.stream_write(%s, %s, %s, %s, %s, %s, %s, %s)"
 
 
 class Reader(threading.Thread):
@@ -60,6 +61,10 @@ class Reader(threading.Thread):
                     except SourceFailed as failed:
                         self._report(connection, None, str(failed))
                         raise
+                    except psycopg.DatabaseError as error:
+                        if not connection.closed and not isinstance(error, errors.SerializationFailure):
+                            self._report(connection, None, error.diag.message_primary or str(error))
+                        raise
             except (SourceFailed, psycopg.Error) as error:
                 if time.monotonic() - began > _LONGEST:
                     delay = _SHORTEST
@@ -70,40 +75,62 @@ class Reader(threading.Thread):
 
     def _read(self, connection: psycopg.Connection[Any]) -> None:
         self._held, self._tokens, self._is_well = {}, {}, False
-        source = opening.opened(self.definition, self._dsn)
+        source = opening.opened(self.definition, self._dsn, connection)
+        writer = Writer(connection, self._number)
         try:
             if isinstance(source, opening.Pump):
                 source.run(connection, self._ending)
-                return
-            size, wait = self.definition["max_batch"], self.definition["max_delay"] / 1000
-            most = self.definition["source"].get("max_bytes")
-            batch = Batch(most) if most else Batch()
-            looked = -_LEASE
-            while not self._ending.is_set():
-                if time.monotonic() - looked >= _LEASE:
-                    if self._lease(connection, source):
-                        batch = Batch(most) if most else Batch()
-                    looked = time.monotonic()
-                if not self._held:
-                    self._ending.wait(_LEASE)
-                    continue
-                try:
-                    records = source.read(size - len(batch.records), min(_SLICE, wait) or 0.001)
-                    ends = source.ends()
-                except OutOfRange as error:
-                    # The other partitions go on, from where the database has them.
-                    self._report(connection, error.partition, str(error))
-                    self._held.pop(error.partition, None)
-                    source.assign({partition: position for partition, (position, _) in self._held.items()})
-                    batch = Batch(most) if most else Batch()
-                    continue
-                batch.add([record for record in records if record.partition in self._held])
-                if batch.is_due(size, wait):
-                    if not self._write(connection, source, batch, ends):
-                        return
-                    batch = Batch(most) if most else Batch()
+            else:
+                self._copy(connection, source, writer)
+        except Stopped:
+            # By an error, which stream_stats shows, or by somebody.
+            self._ending.wait(_LEASE)
         finally:
+            writer.close()
             source.close()
+
+    def _copy(self, connection: psycopg.Connection[Any], source: Source, writer: Writer) -> None:
+        size, wait = self.definition["max_batch"], self.definition["max_delay"] / 1000
+        most = self.definition["source"].get("max_bytes", MAX_BYTES)
+        batch = Batch(most)
+        # Offsets after the batch that is being written.
+        after: dict[str, int] = {}
+        looked = -_LEASE
+        while not self._ending.is_set():
+            if writer.is_done() or time.monotonic() - looked >= _LEASE:
+                self._settle(source, writer, after)
+            if time.monotonic() - looked >= _LEASE:
+                if self._lease(connection, source):
+                    batch = Batch(most)
+                looked = time.monotonic()
+            if not self._held:
+                self._ending.wait(_LEASE)
+                continue
+            try:
+                records = source.read(size - len(batch.records), min(_SLICE, batch.left(wait)))
+                ends = source.ends()
+            except OutOfRange as error:
+                # The other partitions go on, from where the database has them.
+                self._settle(source, writer, after)
+                self._report(connection, error.partition, str(error))
+                self._held.pop(error.partition, None)
+                source.assign({partition: position for partition, (position, _) in self._held.items()})
+                batch = Batch(most)
+                continue
+            batch.add([record for record in records if record.partition in self._held])
+            if batch.is_due(size, wait):
+                self._settle(source, writer, after)
+                arguments, after = batch.arguments(self._held, ends)
+                writer.put(arguments)
+                batch = Batch(most)
+        self._settle(source, writer, after)
+
+    def _settle(self, source: Source, writer: Writer, after: Mapping[str, int]) -> None:
+        """Wait until nothing is being written, and take note of what was."""
+        if writer.settle():
+            for partition, position in after.items():
+                self._held[partition] = (position, self._held[partition][1])
+            source.written(dict(after))
 
     def _lease(self, connection: psycopg.Connection[Any], source: Source) -> bool:
         """Renew the leases; True if other partitions are read from now on, or from elsewhere."""
@@ -129,19 +156,6 @@ class Reader(threading.Thread):
             # Whatever this worker, or one before it, said of the source.
             self._report(connection, None, None)
             self._is_well = True
-        return True
-
-    def _write(
-        self, connection: psycopg.Connection[Any], source: Source, batch: Batch, ends: Mapping[str, int]
-    ) -> bool:
-        """Write a batch; False if the stream is not to go on."""
-        arguments, after = batch.arguments(self._held, ends)
-        row = connection.execute(_WRITE, (self._number, *arguments)).fetchone()
-        if row is None or row[0] < 0:
-            return False
-        for partition, position in after.items():
-            self._held[partition] = (position, self._held[partition][1])
-        source.written(after)
         return True
 
     def _report(self, connection: psycopg.Connection[Any], partition: str | None, error: str | None) -> None:

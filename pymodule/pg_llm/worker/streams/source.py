@@ -5,8 +5,7 @@ from __future__ import annotations
 import abc
 import json
 import os
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class SourceFailed(Exception):
@@ -21,8 +20,7 @@ class OutOfRange(SourceFailed):
         self.partition = partition
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record; `position` is its offset, `time` in milliseconds since 1970."""
 
     partition: str
