@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pg_llm.cleaning.host.linkage.comparison import MISSING, NEAR, SAME, Levels
+from pg_llm.cleaning.host.linkage.comparison import MISSING, NEAR, OTHER, SAME, Levels
 from pg_llm.cleaning.host.linkage.fields import Field
 
 Weights = NDArray[np.float64]
@@ -59,7 +59,9 @@ _LEVELS = 4
 # Where one field determines another, such a share of the values is the same.
 _DETERMINED, _MIN_DETERMINED = 0.95, 0.9
 # Log odds that what was learnt may add to what is expected.
-_MAX_SURPRISE = 5.0
+_MAX_SURPRISE = 9.0
+# Another name speaks against a match so much; fields of names have so many values.
+_OTHER_NAME, _MIN_NAMES = 20.0, 0.05
 # A rare value counts at most so much more than a frequent one, as a logarithm.
 _MAX_RARITY = 4.0
 
@@ -111,6 +113,13 @@ class MatchWeights:
         self._match = _independent(max(_MATCHES_PER_ROW * row_count, 1.0), self._m_prior)
         self._rows = row_count
         self._determinants = _determinants(fields)
+        self._own = np.array([field.kind == "email" for field in fields])
+        self._names = np.array(
+            [
+                field.kind == "name" and len(field.forms) > _MIN_NAMES * min(field.filled, 10_000) and determinant < 0
+                for field, determinant in zip(fields, self._determinants, strict=True)
+            ]
+        )
         self._other = self._unrelated(shares)
         self._related: list[_Class] = []
         self._related_priors = [
@@ -150,6 +159,9 @@ class MatchWeights:
         # Where nothing tells related pairs from matches, what matches are like is not learnt from either.
         share = np.where(self._tells | ~self._tells.any(), _M_SHARE_TELLING, _M_SHARE)
         prior = self._m_prior * (_M_PAIRS + share * match.sum())[:, None]
+        if not self._tells.any():
+            most = _MATCHES_PER_ROW * self._rows
+            match = match * min(1.0, most / max(float(match.sum()), 1e-9))
         self._match = _estimated(match, marks, _normalized(counts + prior), tree, self._tells)
         claimed = counts[:, SAME]
         for place, prior in enumerate(self._related_priors[: len(self._related)]):
@@ -191,7 +203,12 @@ class MatchWeights:
         expected = _independent(self._match.size, self._m_prior).logs(patterns)[inverse]
         unlike = self._other.logs(patterns)[inverse] - rarity
         # However sure what was learnt is, a pair needs evidence by what is expected of any table.
-        return np.minimum(learnt, expected - unlike + _MAX_SURPRISE)
+        odds = np.minimum(learnt, expected - unlike + (_MAX_SURPRISE if self._tells.any() else 0.0))
+        if not self._tells.any():
+            # Without birthdays, members of a household are told apart by their names only.
+            other_name = (levels[:, self._names] == OTHER).any(axis=1)
+            odds[other_name & ~(levels[:, self._own] == SAME).any(axis=1)] -= _OTHER_NAME
+        return np.asarray(odds)
 
     def _rarity(self, place: int, field: Field) -> Weights:
         """For each value of a field, how much rarer it is than equal values are on average, as a logarithm."""
@@ -239,10 +256,9 @@ def _determinants(fields: Sequence[Field]) -> list[int]:
     found = [-1] * len(fields)
     for place, field in enumerate(fields):
         for other, determinant in enumerate(fields):
-            fewer = len(field.forms) < len(determinant.forms)
-            if fewer and (found[place] < 0 or len(fields[found[place]].forms) < len(determinant.forms)):
-                if _determined_share(determinant, field) >= _MIN_DETERMINED:
-                    found[place] = other
+            best = len(fields[found[place]].forms) if found[place] >= 0 else len(field.forms)
+            if len(determinant.forms) > best and _determined_share(determinant, field) >= _MIN_DETERMINED:
+                found[place] = other
     return found
 
 
