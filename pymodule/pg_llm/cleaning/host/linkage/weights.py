@@ -57,7 +57,7 @@ _MATCHES_PER_ROW = 0.05
 _ITERATIONS = 15
 _LEVELS = 4
 # Where one field determines another, such a share of the values is the same.
-_DETERMINED, _MIN_DETERMINED = 0.95, 0.9
+_DETERMINED, _MIN_DETERMINED, _MIN_ROWS = 0.95, 0.9, 3
 # Log odds that what was learnt may add to what is expected.
 _MAX_SURPRISE = 9.0
 # Another name speaks against a match so much; fields of names have so many values.
@@ -266,9 +266,10 @@ def _determined_share(determinant: Field, field: Field) -> float:
     """The share of pairs of rows with one value of a field that have one value of another, among all with both."""
     both = (determinant.codes > 0) & (field.codes > 0)
     keys, counts = np.unique(determinant.codes[both].astype(np.int64), return_counts=True)
-    pairs = float((counts * (counts - 1)).sum())
-    if pairs < 2 * len(keys) ** 0.5:
+    # Of values that few rows have, the rows are duplicates.
+    if counts.sum() < _MIN_ROWS * len(keys) or not len(keys):
         return 0.0
+    pairs = float((counts * (counts - 1)).sum())
     _, joint = np.unique(determinant.codes[both].astype(np.int64) << 32 | field.codes[both], return_counts=True)
     return float((joint * (joint - 1)).sum()) / pairs
 
