@@ -32,6 +32,9 @@ GRANT SELECT, INSERT ON llm.budget TO pg_database_owner;
 GRANT SELECT ON @extschema@.llm_usage TO PUBLIC;
 -- Where a key lies is no secret; the key itself is in no table.
 GRANT SELECT ON llm.redaction_key TO PUBLIC;
+-- Merges of duplicates: for dumps; everybody else has the views, each role its own rows.
+GRANT SELECT, INSERT ON llm.all_record_merge, llm.all_merged_row, llm.all_repointed_row TO pg_database_owner;
+GRANT SELECT, INSERT, UPDATE, DELETE ON llm.record_merge, llm.merged_row, llm.repointed_row TO PUBLIC;
 -- Streams: transforms and records, for dumps; each role has the views of its own.
 GRANT SELECT, INSERT ON llm.all_stream, llm.stream_offset, llm.all_stream_dead_letter, llm.stream_change, llm.all_stream_window,
     llm.all_stream_alert, llm.stream_score, llm.all_stream_alarm TO pg_database_owner;

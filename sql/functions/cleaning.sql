@@ -6,13 +6,6 @@ LANGUAGE plpython3u STABLE ROWS 20 SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import cleaning; return cleaning.llm_profile(target) $$;
 COMMENT ON FUNCTION llm_profile IS 'What the columns of a table hold: types, missing and distinct values, patterns, likely keys, dependencies.';
 
-CREATE FUNCTION llm_duplicates(
-    target regclass, columns text[] DEFAULT NULL, threshold double precision DEFAULT 0.65
-) RETURNS TABLE (key_a jsonb, key_b jsonb, score real, differs text[])
-LANGUAGE plpython3u STABLE ROWS 100 SET search_path = pg_catalog, pg_temp
-AS $$ from pg_llm.functions import cleaning; return cleaning.llm_duplicates(target, columns, threshold) $$;
-COMMENT ON FUNCTION llm_duplicates IS 'Pairs of rows of a table that are nearly the same, the most alike first, with the columns that differ.';
-
 CREATE FUNCTION llm_find_errors(
     target regclass, columns text[] DEFAULT NULL, rules jsonb DEFAULT '[]', labels jsonb DEFAULT '[]'
 ) RETURNS uuid

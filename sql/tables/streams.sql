@@ -5,6 +5,7 @@ CREATE TABLE llm.all_stream (
     source pg_catalog.jsonb NOT NULL CHECK (pg_catalog.jsonb_typeof(source) OPERATOR(pg_catalog.=) 'object'),
     target pg_catalog.regclass NOT NULL,
     columns pg_catalog.jsonb NOT NULL CHECK (pg_catalog.jsonb_typeof(columns) OPERATOR(pg_catalog.=) 'array'),
+    CHECK (NOT pg_catalog.jsonb_path_exists(columns, 'strict $[*] ? (@.type() != "array" || @.size() != 2 || @[0].type() != "string" || @[1].type() != "string")')),
     transform pg_catalog.text,
     key pg_catalog.text[] NOT NULL,
     event_time pg_catalog.text,

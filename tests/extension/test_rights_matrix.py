@@ -90,6 +90,11 @@ recommend_batch('{1}', 1)                                               ok      
 similar_items('1', 1)                                                   ok        ok    ok      42501 42501
 llm_profile('shop.note')                                                ok        ok    ok      42501 42501
 llm_duplicates('shop.note')                                             ok        ok    ok      42501 42501
+llm_golden('shop.note')                                                 ok        ok    ok      42501 42501
+llm_merge('shop.note', clusters => '[]')                                ok        ok    ok      42501 42501
+llm_unmerge('{run}')                                                    42704     42704 42704   42704 42501
+llm_match('a', 'shop.note', 'kind')                                     ok        ok    ok      42501 42501
+llm_match_batch('{a}', 'shop.note', 'kind')                             ok        ok    ok      42501 42501
 llm_find_errors('shop.note')                                            ok        ok    ok      42501 42501
 llm_propose_repairs('{run}')                                            42704     ok    42704   42704 42501
 llm_mark('{run}', '{"id": 1}', 'kind', 'a')                             42704     ok    42704   42704 42501
@@ -220,8 +225,11 @@ llm.all_graph_row              -      ra
 llm.all_graph_source           -      ra
 llm.all_mark                   -      ra
 llm.all_merge                  -      ra
+llm.all_merged_row             -      ra
 llm.all_metric                 -      ra
+llm.all_record_merge           -      ra
 llm.all_relation               -      ra
+llm.all_repointed_row          -      ra
 llm.all_rule                   -      ra
 llm.all_semantic_index         -      ra
 llm.all_step                   -      ra
@@ -250,6 +258,7 @@ llm.graph_model_file           r      r
 llm.graph_source               r      r
 llm.mark                       rawd   rawd
 llm.merge                      r      r
+llm.merged_row                 rawd   rawd
 llm.metric                     rawd   rawd
 llm.model                      r      r
 llm.model_file                 -      ra
@@ -265,9 +274,11 @@ llm.own_merge                  r      r
 llm.own_relation               r      r
 llm.readable_graph_source      r      r
 llm.recommender                r      r
+llm.record_merge               rawd   rawd
 llm.redaction_key              r      r
 llm.relation                   r      r
 llm.relation_end               -      -
+llm.repointed_row              rawd   rawd
 llm.rule                       rawd   rawd
 llm.run                        r      r
 llm.seen_alias                 -      -

@@ -16,17 +16,25 @@ _NAMED = 0.6
 _CHINESE_PAIR = re.compile(r"[\u3400-\u9fff]{2}")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _GROUP_BY = re.compile(r"\bgroup by\s+(.*?)(?:\border by\b|\bhaving\b|\blimit\b|\)|$)", re.I | re.S)
+# A column with the text that it is compared with.
+_COMPARED = re.compile(
+    r"""(\w+)"?\s*\)?\s*(?:=|<>|!=|(?:not\s+)?i?like|(?:not\s+)?in\s*\(|~\*?)\s*(?:lower\()?\s*'([^']*)'"""
+)
 # The share of such names that a query may do without: joins reach tables by other columns.
 _MOST_UNREAD_NAMES = 0.5
 
 
 def unread_words(linked: LinkedQuestion, schema: Schema, sql: str) -> list[str]:
-    """The words that state a value, number or year which the query has nothing for; names, where most are missing."""
+    """The words that state a value, number or year which the query has nothing for; names, where most are missing.
+
+    Of tables the one that is named first is what the question is about.
+    """
     text = sql.lower()
     numbers = {float(number) for number in re.findall(r"(?<![\w.])\d+(?:\.\d+)?", text)}
     names = [mention for mention in linked.mentions if mention.kind == "element" and mention.score >= _CERTAIN]
     missing = [mention for mention in names if not _reads_name(mention, linked, schema, text)]
-    unread = missing if len(missing) > _MOST_UNREAD_NAMES * len(names) else []
+    first = [mention for mention in names if all(ref[1] < 0 for ref, _ in mention.refs)][:1]
+    unread = missing if len(missing) > _MOST_UNREAD_NAMES * len(names) else [one for one in first if one in missing]
     unread += [
         mention
         for mention in linked.mentions
@@ -89,18 +97,28 @@ def _reads_name(mention: Mention, linked: LinkedQuestion, schema: Schema, text: 
 
 
 def _reads_value(mention: Mention, linked: LinkedQuestion, schema: Schema, text: str) -> bool:
-    """True if the query holds the value or its column, or compares rows of its table with another text, as a code."""
+    """True if the query holds the value, groups by its column, or compares its rows with another text, as a code."""
     spoken = [token.text.lower() for token in linked.tokens[mention.start : mention.end]]
     if mention.normalized.lower() in text or all(word in text for word in spoken):
         return True
     years = _YEAR.findall(mention.normalized)
     if years and all(year in text for year in years):
         return True
-    for match in mention.value_matches:
-        table = schema.tables[match.ref[0]].name.lower()
-        if schema.column(match.ref).name.lower() in text or (table in text and "'" in text):
-            return True
-    return False
+    if any(match.value.lower() in text for match in mention.value_matches):
+        return True
+    if linked.tokens[mention.start].kind == "quoted":
+        return all(word in text for part in spoken for word in part.split())
+    # Rows are grouped by its column, or another name of it, as a code, is compared with a column of its table.
+    columns = {schema.column(match.ref).name.lower() for match in mention.value_matches}
+    tables = [schema.tables[match.ref[0]] for match in mention.value_matches]
+    codes = {column.name.lower() for table in tables for column in table.columns}
+    compared = {name for name, value in _COMPARED.findall(text) if not _is_said_text(value, linked.question)}
+    groups = {name for group in _GROUP_BY.findall(text) for name in re.findall(r"\w+", group)}
+    return bool(columns & groups or codes & compared)
+
+
+def _is_said_text(value: str, question: str) -> bool:
+    return value.strip("% ").lower() in question.lower()
 
 
 def _reads_number(mention: Mention, linked: LinkedQuestion, numbers: set[float]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pg_llm.ask.linking.operators import CHINESE_DIGITS, NUMBER_WORDS
 from pg_llm.ask.mention import LinkedQuestion
 
 _AVERAGE = re.compile(r"\b(?:average|mean|avg)\b|平均", re.I)
@@ -35,12 +36,15 @@ _OPERATIONS = (
     (_NEGATION, re.compile(r"\bnot\b|<>|!=|\bexcept\b|is null|= ?0\b|false|<|left join")),
     (_SUPERLATIVE, re.compile(r"order by|max\s*\(|min\s*\(|rank|\ball\s*\(|limit")),
     (_SUM, re.compile(r"sum\s*\(|count\s*\(")),
-    (_EACH, re.compile(r"group by|partition|distinct|join|order by|^(?!.*\b(?:sum|count|avg|min|max)\s*\()", re.S)),
+    (_EACH, re.compile(r"group by|partition|\(\s*select|^(?!.*\b(?:sum|count|avg|min|max)\s*\()", re.S)),
 )
 _GROUPED = re.compile(r"group by|partition by")
 # What SQL does that no word may ask for.
 _MEAN = re.compile(r"\bavg\s*\(")
 _LIMIT = re.compile(r"\blimit\s++\d++\s*+;?+\s*+$")
+_ROWS = re.compile(r"\blimit\s++(\d++)\s*+;?+\s*+$")
+# A year that a number is compared with.
+_YEAR = re.compile(r"(?:=|<|>|between|and)\s*((?:19|20)\d\d)\b(?!-)")
 _COUNTED = re.compile(r"count\s*\(\s*(?:distinct\s+)?[\w.*]+\s*\)\s*(?:as \w+\s*)?(?:,|from)")
 _ASKS_MEAN = re.compile(rf"{_AVERAGE.pattern}|{_SHARE.pattern}|typical|usual|均", re.I)
 _ASKS_LIMIT = re.compile(
@@ -84,7 +88,20 @@ def unasked(linked: LinkedQuestion, sql: str, before: str = "") -> list[str]:
     question, text = f"{before} {linked.question}", sql.lower()
     does = (("avg", _MEAN, _ASKS_MEAN), ("limit", _LIMIT, _ASKS_LIMIT), ("count", _COUNTED, _ASKS_COUNT))
     found = [name for name, done, asked in does if done.search(text) and not asked.search(question)]
-    return found + list(_unasked_values(question.lower(), linked, sql))
+    return found + list(_unasked_numbers(question.lower(), text)) + list(_unasked_values(question.lower(), linked, sql))
+
+
+def _unasked_numbers(question: str, text: str) -> Iterator[str]:
+    """A number of rows, other than one, and a year to compare with that the question does not say."""
+    said = {float(number) for number in re.findall(r"\d+", question)}
+    said |= {float(number) for word, number in NUMBER_WORDS.items() if re.search(rf"\b{word}\b", question)}
+    said |= {float(number) for digit, number in CHINESE_DIGITS.items() if digit in question}
+    limit = _ROWS.search(text)
+    if limit is not None and float(limit[1]) > 1 and float(limit[1]) not in said:
+        yield limit[0].strip()
+    years = {int(year) for year in _YEAR.findall(text)}
+    if not _RELATIVE_TIME.search(question):
+        yield from (str(year) for year in sorted(years) if not {year - 1, year, year + 1} & said)
 
 
 def _unasked_values(question: str, linked: LinkedQuestion, sql: str) -> Iterator[str]:

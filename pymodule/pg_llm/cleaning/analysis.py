@@ -51,6 +51,16 @@ class Finding:
     step: Step | None = None
 
 
+class Duplicate(NamedTuple):
+    """Two rows of one cluster, the probability that they are about one thing, and the columns in which they differ."""
+
+    cluster: int
+    first: int
+    second: int
+    score: float
+    differs: list[int]
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """A rule that cells of a column violate: all with a value, or some rows; `new` is the repair if known."""
@@ -125,10 +135,20 @@ class Analysis:
         profiles: list[dict[str, Any]] = json.loads(self._ask({"do": "profile"}))
         return profiles
 
-    def duplicates(self, threshold: float) -> list[tuple[int, int, float, list[int]]]:
-        """Pairs of rows that are at least that similar, the most alike first, with the columns in which they differ."""
-        pairs = json.loads(self._ask({"do": "duplicates", "threshold": threshold}))
-        return [(first, second, score, differs) for first, second, score, differs in pairs]
+    def duplicates(self, threshold: float, step: Callable[[str, int, int], object]) -> list[Duplicate]:
+        """Pairs of rows that are about one thing with that probability, by cluster.
+
+        `step` is called with the phase, how much of it is done, and how much there is.
+        """
+        self._ask({"do": "link", "threshold": threshold})
+        while True:
+            phase, done, total = json.loads(self._ask({"do": "link_step"}))
+            if phase is None:
+                break
+            step(phase, done, total)
+        return [
+            Duplicate(*pair) for part in range(done) for pair in json.loads(self._ask({"do": "part", "part": part}))
+        ]
 
     def _ask(self, options: dict[str, Any], *texts: str) -> str:
         return analyses.ask(self._db, _TASK, options, *texts)

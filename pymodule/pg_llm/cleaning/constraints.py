@@ -64,6 +64,9 @@ class Constraint:
 
 def build(db: Connection, table: Table, definition: dict[str, Any]) -> Constraint:
     """The constraint that a definition means. Raises InvalidInput."""
+    if not isinstance(definition, dict):
+        # As a restored dump may have it.
+        raise _none(definition)
     keys = frozenset(definition)
     if keys == {"sql"}:
         return _of_expression(db, table, str(definition["sql"]))
@@ -231,5 +234,5 @@ def _names(table: Table, given: Any) -> list[str]:
     return names
 
 
-def _none(definition: dict[str, Any]) -> InvalidInput:
+def _none(definition: Any) -> InvalidInput:
     return InvalidInput(f"not a rule: {json.dumps(definition, default=str)[:200]}", hint=HINT)

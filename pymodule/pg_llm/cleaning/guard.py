@@ -20,8 +20,17 @@ _MAX_NAME = 63
 _MARK = "Made by llm_guard()"
 # Columns by name where another value than the writer's may make the write fail, or go elsewhere, with the reason.
 _FIRM = """
-    WITH relation AS (
+    WITH RECURSIVE relation AS (
         SELECT $1::oid AS oid UNION SELECT p.relid FROM pg_partition_tree($1::oid) AS p
+    ), checking AS (
+        SELECT v.oid FROM pg_class AS v WHERE v.relkind = 'v' AND 'check_option' IN (
+            SELECT o.option_name FROM pg_options_to_table(v.reloptions) AS o
+        )
+        UNION
+        SELECT v.oid FROM checking AS k JOIN pg_rewrite AS w ON w.ev_class = k.oid
+        JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
+            AND d.refclassid = 'pg_class'::regclass
+        JOIN pg_class AS v ON v.oid = d.refobjid AND v.relkind = 'v'
     ), firm AS (
         SELECT i.indrelid AS relation, k.number, 'it is part of the index ' || i.indexrelid::regclass AS reason
         FROM pg_index AS i, unnest(i.indkey::int2[]) AS k (number) WHERE i.indisunique OR i.indisexclusion
@@ -42,6 +51,14 @@ _FIRM = """
         SELECT p.polrelid, d.refobjsubid, 'the policy ' || quote_ident(p.polname) || ' reads it'
         FROM pg_policy AS p JOIN pg_depend AS d
             ON d.classid = 'pg_policy'::regclass AND d.objid = p.oid AND d.refobjid = p.polrelid
+        UNION ALL
+        SELECT r.oid, d.refobjsubid, 'a view with a check option reads it'
+        FROM relation AS r JOIN pg_depend AS d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = r.oid
+        JOIN pg_rewrite AS w ON d.classid = 'pg_rewrite'::regclass AND w.oid = d.objid
+        JOIN pg_class AS v ON v.oid = w.ev_class
+        -- Not one of somebody who cannot write through it.
+        WHERE v.oid IN (SELECT k.oid FROM checking AS k)
+        AND has_any_column_privilege(v.relowner, r.oid, 'INSERT, UPDATE')
         UNION ALL
         SELECT p.partrelid, k.number, 'it decides the partition'
         FROM pg_partitioned_table AS p, unnest(p.partattrs::int2[]) AS k (number)
@@ -65,10 +82,17 @@ _ABOUT = """
         SELECT FROM pg_trigger AS g WHERE g.tgrelid = c.oid AND g.tgname = $2 AND NOT g.tgisinternal
     ) AS guarded FROM pg_class AS c WHERE c.oid = $1::oid
 """
-_FUNCTION = (
-    "SELECT obj_description(to_regprocedure($1), 'pg_proc') AS comment, to_regprocedure($1) IS NOT NULL AS there"
-)
-_VIEW = "SELECT obj_description(to_regclass($1), 'pg_class') AS comment, to_regclass($1) IS NOT NULL AS there"
+# What is there under a name, and the comment of what is the owner's: others can write the same one.
+_FUNCTION = """
+    SELECT p.oid IS NOT NULL AS there,
+           CASE WHEN p.proowner = $2::oid THEN obj_description(p.oid, 'pg_proc') END AS comment
+    FROM (SELECT to_regprocedure($1)::oid AS oid) AS n LEFT JOIN pg_proc AS p ON p.oid = n.oid
+"""
+_VIEW = """
+    SELECT c.oid IS NOT NULL AS there,
+           CASE WHEN c.relowner = $2::oid THEN obj_description(c.oid, 'pg_class') END AS comment
+    FROM (SELECT to_regclass($1)::oid AS oid) AS n LEFT JOIN pg_class AS c ON c.oid = n.oid
+"""
 
 
 def create(db: Connection, target: str, run_id: str | None, mode: str | None) -> list[dict[str, Any]]:
@@ -92,7 +116,7 @@ def create(db: Connection, target: str, run_id: str | None, mode: str | None) ->
         _create_view(db, table, about, found, mark)
     elif mode == "trigger":
         enforced = kept_rules.enforceable(db, guarded)
-        kept = not about["guarded"] and _comment(db, _function(table, about)) == mark
+        kept = not about["guarded"] and _comment(db, _function(table, about), about) == mark
         if not kept:
             _check_any([*found.positions, *enforced])
         body = None if kept else guard_script.trigger_body(found, table.relation, _checks(db, table), enforced)
@@ -113,7 +137,7 @@ def drop(db: Connection, target: str) -> bool:
     ownership.check_owner(db, table)
     about = db.rows(_ABOUT, ("int8", "text"), (table.oid, TRIGGER))[0]
     function, view = _function(table, about), _view(table, about)
-    has_function, has_view = _is_ours(db, _FUNCTION, function), _is_ours(db, _VIEW, view)
+    has_function, has_view = _is_ours(db, _FUNCTION, function, about), _is_ours(db, _VIEW, view, about)
     statements = [f"DROP TRIGGER {TRIGGER} ON {table.relation}"] * bool(about["guarded"])
     statements += [f"DROP FUNCTION {function}"] * has_function + [f"DROP VIEW {view}"] * has_view
 
@@ -129,10 +153,10 @@ def drop(db: Connection, target: str) -> bool:
 def _create_trigger(db: Connection, table: Table, about: dict[str, Any], body: str | None, mark: str) -> None:
     function = _function(table, about)
     if body is not None:
-        _check_free(db, _FUNCTION, function)
+        _check_free(db, _FUNCTION, function, about)
         db.execute(
             f"CREATE OR REPLACE FUNCTION {function} RETURNS trigger LANGUAGE plpgsql"
-            f" SET search_path = pg_catalog, pg_temp AS {quote_literal(body)}"
+            f" SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS {quote_literal(body)}"
         )
         db.execute(f"COMMENT ON FUNCTION {function} IS {quote_literal(mark)}")
     if not about["guarded"]:
@@ -147,7 +171,7 @@ def _create_view(db: Connection, table: Table, about: dict[str, Any], found: Rec
     query = guard_script.view_query(found)
 
     def work() -> None:
-        if _check_free(db, _VIEW, view):
+        if _check_free(db, _VIEW, view, about):
             # Its columns may be others by now, which CREATE OR REPLACE refuses.
             db.execute(f"DROP VIEW {view}")
         # Of the invoker: a view reads tables with the rights of its owner otherwise, past row-level security.
@@ -203,18 +227,18 @@ def _name(table: str, what: str) -> str:
     return f"{table.encode()[: _MAX_NAME - len(what) - 1].decode(errors='ignore')}_{what}"
 
 
-def _comment(db: Connection, function: str) -> str | None:
-    comment: str | None = db.rows(_FUNCTION, ("text",), (function,))[0]["comment"]
+def _comment(db: Connection, function: str, about: dict[str, Any]) -> str | None:
+    comment: str | None = db.rows(_FUNCTION, ("text", "int8"), (function, about["owner"]))[0]["comment"]
     return comment
 
 
-def _is_ours(db: Connection, query: str, name: str) -> bool:
-    return str(db.rows(query, ("text",), (name,))[0]["comment"]).startswith(_MARK)
+def _is_ours(db: Connection, query: str, name: str, about: dict[str, Any]) -> bool:
+    return str(db.rows(query, ("text", "int8"), (name, about["owner"]))[0]["comment"]).startswith(_MARK)
 
 
-def _check_free(db: Connection, query: str, name: str) -> bool:
+def _check_free(db: Connection, query: str, name: str, about: dict[str, Any]) -> bool:
     """Whether a guard of that name is there already. Raises DuplicateObject for something else."""
-    row = db.rows(query, ("text",), (name,))[0]
+    row = db.rows(query, ("text", "int8"), (name, about["owner"]))[0]
     if row["there"] and not str(row["comment"]).startswith(_MARK):
         raise DuplicateObject(f"there is already {name}, which is no guard", hint="Rename it, or drop it.")
     return bool(row["there"])

@@ -36,6 +36,16 @@ def pinned(db: Connection) -> Iterator[Commit]:
     _set_local(db, before)
 
 
+@contextlib.contextmanager
+def plain_output(db: Connection) -> Iterator[None]:
+    """Pin how values are written while the block runs, so that their texts can be read back under any setting."""
+    before = {name: db.setting(name) or "" for name in _OUTPUT}
+    _set_local(db, _OUTPUT)
+    yield
+    # No `finally` needed: after an error, the rollback restores the settings.
+    _set_local(db, before)
+
+
 def _set_local(db: Connection, settings: Mapping[str, str]) -> None:
     for name, value in settings.items():
         db.rows(f"SELECT pg_catalog.set_config('{name}', $1, true)", ("text",), (value,))

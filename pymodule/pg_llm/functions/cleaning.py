@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pg_llm import arguments
-from pg_llm.cleaning import guard, kept_rules, overview, repairs, runs, steps
+from pg_llm.cleaning import guard, kept_rules, overview, repairs, review, runs, steps
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
 from pg_llm.errors import InvalidInput
@@ -15,14 +15,6 @@ from pg_llm.errors import InvalidInput
 def llm_profile(db: Connection, target: str | None) -> list[dict[str, Any]]:
     """What the columns of a table hold: types, missing and distinct values, patterns, likely keys, dependencies."""
     return overview.profiles(db, arguments.required("target", target))
-
-
-@sql_function
-def llm_duplicates(
-    db: Connection, target: str | None, columns: list[str] | None, threshold: float | None
-) -> list[dict[str, Any]]:
-    """Pairs of rows of a table that are nearly the same, the most alike first, with the columns that differ."""
-    return overview.duplicates(db, arguments.required("target", target), columns, arguments.threshold(threshold))
 
 
 @sql_function
@@ -49,7 +41,7 @@ def llm_review(db: Connection, run: str | None, k: int | None) -> list[dict[str,
     """The cells that are worth marking next: those that decide most others and are least sure."""
     if k is None or k < 1:
         raise InvalidInput(f"k must be at least 1, not {k}")
-    return runs.cells_to_review(db, run, k)
+    return review.cells_to_ask(db, runs.find(db, run), k)
 
 
 @sql_function

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +9,11 @@ from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from pg_llm.errors import InvalidModel
 from pg_llm.models.engine import Text, Window
+from pg_llm.models.word_pieces import WordPieces
 
 # Tokens that are read of a text at most, as in model2vec.
 MAX_TOKENS = 512
@@ -35,30 +35,36 @@ class StaticModel:
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(MAX_TOKENS)
         self._unknown = unknown_token(self._tokenizer)
+        self._words = WordPieces(self._tokenizer)
         self.prompts: dict[str, str] = {}
         self.bytes = int(table.nbytes)
         self.details: dict[str, Any] = {"dimensions": int(table.shape[1])}
 
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
         """The windows of each text, without an overlap."""
-        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [[self._window(part.ids) for part in (encoding, *encoding.overflowing)] for encoding in encodings]
+        known = [self._words.tokens(text, MAX_TOKENS) if isinstance(text, str) else None for text in texts]
+        unknown = [text for text, tokens in zip(texts, known, strict=True) if tokens is None]
+        others = iter(self._tokenizer.encode_batch_fast(unknown, add_special_tokens=False) if unknown else ())
+        return [
+            [self._window(part) for part in (_parts(next(others)) if tokens is None else [tokens])] for tokens in known
+        ]
 
     def forward(self, batch: Sequence[Window]) -> Any:
         """One unit vector per window, zeros for one without a known token."""
-        lengths = np.fromiter((len(window.tokens) for window in batch), dtype=np.int64, count=len(batch))
-        tokens = itertools.chain.from_iterable(window.tokens for window in batch)
-        ids = np.fromiter(tokens, dtype=np.int64, count=int(lengths.sum()))
         sums = np.zeros((len(batch), self._table.shape[1]), dtype=np.float32)
-        filled = lengths > 0
-        if filled.any():
-            starts = (np.cumsum(lengths) - lengths)[filled]
-            sums[filled] = np.add.reduceat(self._table[ids], starts, axis=0)
+        # One by one: a third of the time of np.add.reduceat on all together.
+        for window, total in zip(batch, sums, strict=True):
+            if window.tokens:
+                np.add.reduce(self._table.take(window.tokens, axis=0), axis=0, out=total)
         return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
 
     def _window(self, ids: list[int]) -> Window:
         known = [number for number in ids if number != self._unknown] if self._unknown in ids else ids
         return Window(known, max(1, len(known)))
+
+
+def _parts(encoding: Encoding) -> list[list[int]]:
+    return [part.ids for part in (encoding, *encoding.overflowing)]
 
 
 def _table(tensors: dict[str, Any], tokens: int) -> Any:

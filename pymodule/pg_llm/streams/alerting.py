@@ -30,16 +30,20 @@ _DELIVERED = """
     FROM llm.all_stream_alert AS a JOIN llm.all_stream AS s ON s.id = a.stream JOIN pg_class AS c ON c.oid = s.target
     WHERE m.id = $1 AND a.id = m.alert AND pg_has_role($3::oid, c.relowner, 'USAGE')
 """
-# Oldest first; those that failed once come last.
+# Each owner's oldest first; those that failed once come last.
 _WAITING = """
     SELECT m.id, a.name, a.action::text AS action, s.source::text AS source, m.evidence::text AS evidence,
            to_json(m.at) #>> '{}' AS at
-    FROM llm.all_stream_alarm AS m JOIN llm.all_stream_alert AS a ON a.id = m.alert
+    FROM llm.all_stream_alert AS a
     JOIN llm.all_stream AS s ON s.id = a.stream JOIN pg_class AS c ON c.oid = s.target
     JOIN pg_roles AS r ON r.rolname = a.usename
-    WHERE m.delivered_at IS NULL AND pg_has_role($1::oid, c.relowner, 'USAGE')
-    AND pg_has_role(r.oid, c.relowner, 'USAGE')
-    ORDER BY m.error IS NOT NULL, m.id LIMIT $2
+    CROSS JOIN LATERAL (
+        SELECT w.* FROM llm.all_stream_alarm AS w WHERE w.alert = a.id AND w.delivered_at IS NULL
+        ORDER BY w.error IS NOT NULL, w.id LIMIT $2
+    ) AS m
+    WHERE pg_has_role($1::oid, c.relowner, 'USAGE') AND pg_has_role(r.oid, c.relowner, 'USAGE')
+    ORDER BY m.error IS NOT NULL, row_number() OVER (PARTITION BY c.relowner, m.error IS NOT NULL ORDER BY m.id), m.id
+    LIMIT $2
 """
 
 

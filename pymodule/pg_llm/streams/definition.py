@@ -30,7 +30,11 @@ _STREAMS = """
 """
 _BY_NAME = f"{_STREAMS} WHERE s.name = $1"
 _BY_ID = f"{_STREAMS} WHERE s.id = $1"
-_ALL = f"{_STREAMS} WHERE s.state = 'running' AND pg_has_role($1::oid, c.relowner, 'USAGE') ORDER BY s.id"
+# Each owner's first ones first: a worker may not read all.
+_ALL = f"""
+    {_STREAMS} WHERE s.state = 'running' AND pg_has_role($1::oid, c.relowner, 'USAGE')
+    ORDER BY row_number() OVER (PARTITION BY c.relowner ORDER BY s.id), s.id
+"""
 
 _APPLY = """
     SELECT pg_catalog.set_config(s.name, s.value, true)

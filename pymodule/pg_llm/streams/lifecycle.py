@@ -35,12 +35,12 @@ _INSERT = """
         on_error = excluded.on_error, max_batch = excluded.max_batch, max_delay = excluded.max_delay,
         settings = excluded.settings, usename = excluded.usename, followed = excluded.followed, error = NULL,
         state = CASE all_stream.state WHEN 'stopped' THEN 'running' ELSE all_stream.state END
-    RETURNING id
+    WHERE all_stream.id = $14 RETURNING id
 """
 _INSERT_TYPES = (
     *("text", "text", "int8", "text", "text"),
     "text[]",
-    *("text", "text", "int4", "int4", "text", "int8", "int8"),
+    *("text", "text", "int4", "int4", "text", "int8", "int8", "int4"),
 )
 _TYPES = """
     SELECT CASE t.oid WHEN 'unknown'::regtype THEN 'text' ELSE format_type(t.oid, NULL) END AS name
@@ -113,7 +113,7 @@ def create(
         if stream.target == followed:
             raise InvalidInput("a table cannot be the target of its own stream")
         _check_writing(db, stream, output)
-        number = _insert(db, stream, followed)
+        number = _insert(db, stream, followed, before)
         if before is not None:
             table_source.unfollow(db, before)
         if followed is not None:
@@ -314,13 +314,17 @@ def _taken(db: Connection, name: str) -> list[Row]:
 
 
 @as_extension_owner
-def _insert(db: Connection, stream: Stream, followed: int | None) -> int:
+def _insert(db: Connection, stream: Stream, followed: int | None, before: int | None) -> int:
     values = (
         *(stream.name, json.dumps(stream.source), stream.target, json.dumps(stream.columns), stream.transform),
         *(stream.key, stream.event_time, stream.on_error, stream.max_batch, stream.max_delay),
-        *(json.dumps(stream.settings), stream.owner, followed),
+        *(json.dumps(stream.settings), stream.owner, followed, before),
     )
-    return int(db.rows(_INSERT, _INSERT_TYPES, values)[0]["id"])
+    rows = db.rows(_INSERT, _INSERT_TYPES, values)
+    if not rows:
+        # Somebody else's, made since it was looked for.
+        raise DuplicateStream(f'there is already a stream "{stream.name}"')
+    return int(rows[0]["id"])
 
 
 @as_extension_owner

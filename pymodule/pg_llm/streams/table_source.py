@@ -40,7 +40,11 @@ _OPEN = """
     INSERT INTO llm.stream_offset AS o (stream, partition, position) VALUES ($1, $2, 0)
     ON CONFLICT (stream, partition) DO UPDATE SET position = 0 WHERE o.position IS NULL
 """
-_POSITION = "SELECT o.position FROM llm.stream_offset AS o WHERE o.stream = $1 AND o.partition = $2 FOR UPDATE OF o"
+# A worker that takes the lease makes the row before.
+_POSITION = """
+    SELECT coalesce(o.position, 0) AS position FROM llm.stream_offset AS o WHERE o.stream = $1 AND o.partition = $2
+    FOR UPDATE OF o
+"""
 # Whoever writes a row after somebody else has waited for that one's end: so the changes of a row are in order.
 _TAKE = """
     WITH taken AS (

@@ -39,7 +39,8 @@ _RECORD = """
     )
     WHERE o.stream = $1 AND o.partition = r.partition
 """
-_LOCK = "SELECT pg_advisory_xact_lock(1885825133, $1)"
+# A row that only the extension may lock: anybody can take an advisory lock, and keep it.
+_LOCK = "SELECT FROM llm.all_stream AS s WHERE s.id = $1 FOR NO KEY UPDATE OF s"
 
 
 class Stopped(Exception):

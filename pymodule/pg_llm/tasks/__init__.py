@@ -42,6 +42,7 @@ TASKS = {
     "recommendation": "pg_llm.recommend.host.ranking",
     "redaction": "pg_llm.privacy.host.redaction",
     "redaction_key": "pg_llm.privacy.host.keys",
+    "reference_matching": "pg_llm.cleaning.host.reference_matching",
     "relations": "pg_llm.graph.host.relations",
     "semantic_types": "pg_llm.cleaning.host.semantic_types",
     "spelling": "pg_llm.cleaning.host.spelling",

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     figures = metrics.Figures()
-    streams = Supervisor(options.dsn, options.poll)
+    streams = Supervisor(options.dsn, options.poll, options.streams)
     try:
         if options.metrics_port is not None:
             metrics.serve(options.dsn, figures, options.metrics_port)
@@ -74,12 +74,26 @@ def _parser() -> argparse.ArgumentParser:
         help="look for work at least so often; new work is usually told of at once (default: 1)",
     )
     worker.add_argument(
+        "--streams",
+        type=_count,
+        default=30,
+        metavar="NUMBER",
+        help="read at most so many streams at once, each with a connection to the database (default: 30)",
+    )
+    worker.add_argument(
         "--metrics-port",
         type=int,
         metavar="PORT",
         help="show figures for Prometheus at http://127.0.0.1:PORT/metrics",
     )
     return parser
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 10_000:
+        raise argparse.ArgumentTypeError("must lie between 0 and 10000")
+    return value
 
 
 def _seconds(text: str) -> float:

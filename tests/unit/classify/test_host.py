@@ -84,7 +84,7 @@ def test_whether_a_label_applies_depends_on_the_others_and_their_number() -> Non
         return found
 
     fits = applies("law", "law", "music")
-    assert fits["law"] == pytest.approx(1 / (1 + np.exp(-(4.24 - 0.96 * np.log(2) - 0.45))), abs=1e-4)
+    assert fits["law"] == pytest.approx(1 / (1 + np.exp(-(4.24 - 0.96 * np.log(2) + 0.35 * 1.52 - 0.45))), abs=1e-4)
     assert fits["music"] < 0.02
     both = applies("law and music", "law", "music")
     assert 0.1 < both["law"] == both["music"] < fits["law"]
@@ -92,6 +92,22 @@ def test_whether_a_label_applies_depends_on_the_others_and_their_number() -> Non
     assert applies("law", "law", "music", "cars", "taxes")["law"] < fits["law"]
     assert max(applies("poetry", "law", "music").values()) < 0.5
     assert applies("law", "law")["law"] > 0.9
+
+
+def test_a_model_that_finds_all_labels_alike_gives_the_same_probabilities() -> None:
+    class Alike(OneHot):
+        """The same cosines of texts and labels, and a part in common that labels have with each other only."""
+
+        def forward(self, batch: Sequence[Window]) -> Any:
+            vectors = super().forward(batch)
+            asked = np.asarray([[float(window.tokens.startswith("This is"))] for window in batch], dtype=np.float32)
+            vectors = np.hstack([vectors, np.float32(2) * asked])
+            return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1)
+
+    labels = [("law", None), ("music", None)]
+    for text in ("law", "law and music", "poetry"):
+        (plain,), (alike,) = (classify(model(), [text], labels=labels, many=True) for model in (OneHot, Alike))
+        assert alike == pytest.approx(plain, abs=0.01)
 
 
 def test_no_label_of_an_embedding_model_where_none_applies() -> None:

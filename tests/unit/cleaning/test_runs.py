@@ -159,11 +159,26 @@ def test_a_mark_is_of_a_cell_that_exists(town: FakeConnection) -> None:
 
 
 def test_cells_to_review_are_unmarked(town: FakeConnection) -> None:
-    town.answer("ORDER BY c.alike * (1.01 - coalesce(c.confidence, 0)) DESC", [{"key": key(1)}])
-    assert faces.llm_review.__wrapped__(town, RUN, 3) == [{"key": key(1)}]
-    call = town.asked("LIMIT $2")[-1]
-    assert call.values == (RUN, 3)
-    assert "NOT EXISTS ( SELECT FROM llm.mark" in call.query
+    doubted = {"key": key(1), "column": "name", "old": "OSLO", "new": "Oslo", "confidence": 0.5, "alike": 9}
+    town.answer("ORDER BY c.alike * (1.01 - coalesce(c.confidence, 0)) DESC", lambda _: [doubted | {"expected": 5.0}])
+    town.answer("c.key = ANY($2::jsonb[])", [{"key": key(80), "column": "name"}])
+    first, *others = faces.llm_review.__wrapped__(town, RUN, 3)
+    assert first == doubted
+    assert {(each["column"], each["old"], each["new"]) for each in others} == {
+        ("name", "Oslo", None),
+        ("size", "0", None),
+    }
+    assert {each["alike"] for each in others} == {80, 81}
+    assert "NOT EXISTS ( SELECT FROM llm.mark" in town.asked("LIMIT $2")[-1].query
+    # A form whose answer was another value is asked about again, and before all others.
+    marks = [{"key": key(0), "column": "size", "value": "10"}]
+    town.answer('SELECT key::text AS key, "column"::text AS "column", value FROM llm.mark', marks)
+    again = faces.llm_review.__wrapped__(town, RUN, 5)
+    assert [each["column"] for each in again[:3]] == ["size", "size", "size"]
+    assert len({each["key"] for each in again}) == 5
+    town.answer("AS c0", [])
+    town.answer("ORDER BY c.alike * (1.01 - coalesce(c.confidence, 0)) DESC", [])
+    assert faces.llm_review.__wrapped__(town, RUN, 3) == []
     with pytest.raises(InvalidInput, match="k must be at least 1, not 0"):
         faces.llm_review.__wrapped__(town, RUN, 0)
 
@@ -268,26 +283,13 @@ def test_a_profile_of_each_column(town: FakeConnection) -> None:
     assert json.loads(profiles["name"]["patterns"]) == {"a": 81}
 
 
-def test_rows_that_are_nearly_the_same(town: FakeConnection) -> None:
-    rows = [("1", "Anna Lind", "1990-01-01"), ("2", "Ana Lind", "1990-01-01"), ("3", "Bo Berg", "1970-05-05")]
-    rows += [(str(n), f"{chr(97 + n)}x Person{n}", f"19{10 + n}-01-02") for n in range(4, 20)]
-    FakeCatalog(town).add("public.person", {"id": "integer", "name": "text", "born": "text"})
-    town.answer("AS c0", [{"k": key(int(n)), "c0": n, "c1": name, "c2": born} for n, name, born in rows])
-    (pair,) = overview.duplicates(town, "person", None, 0.8)
-    assert (pair["key_a"], pair["key_b"]) == (key(1), key(2))
-    assert pair["differs"] == ["name"]
-    assert 0.8 <= pair["score"] < 1
-    with pytest.raises(InvalidInput, match="threshold must lie between 0 and 1"):
-        faces.llm_duplicates.__wrapped__(town, "person", None, 1.5)
-
-
 def test_faces_pass_on(applied: FakeConnection) -> None:
     done = {"applied": 2, "changed_meanwhile": 0, "refused": 0}
     assert faces.llm_apply.__wrapped__(applied, RUN, None, None, None, None) == [done]
     assert faces.llm_find_errors.__wrapped__(applied, "town", None, None, None) == RUN
     assert faces.llm_propose_repairs.__wrapped__(applied, RUN) == 1
     assert [each["column"] for each in faces.llm_profile.__wrapped__(applied, "town")] == ["id", "name", "size", "note"]
-    for face in (faces.llm_profile, faces.llm_find_errors, faces.llm_duplicates):
+    for face in (faces.llm_profile, faces.llm_find_errors):
         with pytest.raises(InvalidInput, match="target must not be NULL"):
             face.__wrapped__(applied, None, *(None,) * (face.__wrapped__.__code__.co_argcount - 2))
 

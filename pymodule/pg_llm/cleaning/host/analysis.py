@@ -1,8 +1,8 @@
 """The task `table_analysis`: a process of the session's own reads a table and finds its errors.
 
 Each message says in `do` what it is: the table (`begin`, `rows`), a step of the search (`detect`, `combine`, `part`),
-or a question (`detectors`, `values`, `profile`, `duplicates`). What was found of a table is kept until another one
-comes.
+or a question (`detectors`, `values`, `profile`). `link` and `link_step` look for duplicates. What was found of a table
+is kept until another one comes.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from pg_llm.cleaning.host import profile
-from pg_llm.cleaning.host.detectors import duplicates
 from pg_llm.cleaning.host.detectors.ensemble import DETECTORS, Ensemble
+from pg_llm.cleaning.host.linkage.linkage import Duplicate, Linkage
 from pg_llm.cleaning.host.table import Column, Finding, Rows, Step, Table, encode
 from pg_llm.errors import AnalysisLost
 
@@ -40,6 +40,8 @@ class _Session:
         self._digest = b""
         self._ensemble: Ensemble | None = None
         self._parts: list[str] = []
+        self._linking: Iterator[tuple[str, int, int]] = iter(())
+        self._linkage = Linkage((), 1.0)
 
     def begin(self, names: list[str]) -> None:
         """A table with these columns follows."""
@@ -100,6 +102,23 @@ class _Session:
         ]
         return len(self._parts)
 
+    def link(self, threshold: float) -> None:
+        """Begin to look for duplicates."""
+        self._linkage = Linkage(self.ensemble().table.columns, threshold)
+        self._linking = self._linkage.steps()
+
+    def link_step(self) -> str:
+        """Do the next step; its phase, how much is done and how much there is, or, at the end, the number of parts."""
+        self._check_begun()
+        for step in self._linking:
+            return json.dumps(step)
+        pairs = self._linkage.duplicates
+        self._parts = [
+            json.dumps([_duplicate(self.ensemble().table, pair) for pair in pairs[start : start + _PART]])
+            for start in range(0, len(pairs), _PART)
+        ]
+        return json.dumps([None, len(self._parts), 0])
+
     def take_part(self, number: int) -> str:
         """One part of the findings. Raises Error if the process has lost them."""
         self._check_begun()
@@ -152,12 +171,20 @@ def run_in_worker(options: dict[str, Any], *texts: str) -> str:
             return _session.take_part(options["part"])
         case "profile":
             return json.dumps(profile.of_table(_session.ensemble().table))
-        case "duplicates":
-            return json.dumps(list(_pairs(_session.ensemble().table, options["threshold"])))
+        case "link":
+            _session.link(options["threshold"])
+        case "link_step":
+            return _session.link_step()
     return ""
 
 
-def _pairs(table: Table, threshold: float) -> Iterator[tuple[int, int, float, Sequence[int]]]:
-    found = duplicates.find_duplicates(table, threshold)
-    for pair in sorted(found, key=lambda pair: -pair.score):
-        yield pair.first, pair.second, pair.score, pair.differs
+def _duplicate(table: Table, pair: Duplicate) -> tuple[int, int, int, float, list[int]]:
+    """Cluster, rows and score of a pair, and the columns in which both have a value and differ."""
+    differs = [
+        place
+        for place, column in enumerate(table.columns)
+        if column.codes[pair.first] != column.codes[pair.second]
+        and column.codes[pair.first]
+        and column.codes[pair.second]
+    ]
+    return pair.cluster, pair.first, pair.second, pair.score, differs

@@ -63,6 +63,9 @@ def _read() -> dict[str, Unit]:
 
 
 _UNITS = _read()
+_BY_LOWER: dict[str, set[Unit]] = {}
+for _name, _unit in _UNITS.items():
+    _BY_LOWER.setdefault(_name.lower(), set()).add(_unit)
 # Square and cubic metres have a digit themselves.
 _WITH_DIGIT = re.compile(r"[ck]?m[23]\.?$")
 _PREFIX = re.compile(r"(?P<unit>[^\W\d]+|%) (?P<amount>-?\d[\d., ']*)")
@@ -75,8 +78,8 @@ def find(name: str) -> Unit | None:
         return _UNITS[name]
     lower = name.lower()
     # KG is kg; MB and mb, M and m are not the same.
-    same = {unit for each, unit in _UNITS.items() if each.lower() == lower}
-    return same.pop() if len(same) == 1 and len(name) > 1 else None
+    same = _BY_LOWER.get(lower, set())
+    return next(iter(same)) if len(same) == 1 and len(name) > 1 else None
 
 
 def in_name(name: str) -> Unit | None:

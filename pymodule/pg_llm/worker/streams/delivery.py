@@ -9,6 +9,7 @@ import functools
 import json
 import logging
 import threading
+import time
 import urllib.error
 import urllib.request
 from typing import Any
@@ -19,9 +20,11 @@ from pg_llm.worker.session import connected
 from pg_llm.worker.streams.source import SourceFailed, setting
 
 _log = logging.getLogger(__name__)
-_POLL, _AFTER_A_LOSS = 1.0, 5.0
 _AT_ONCE = 100
 _PATIENCE = 5.0
+# Seconds of a round, after which the next one begins with alarms that have not been tried.
+_ROUND = 10.0
+_FIRST, _LONGEST = 0.5, 10.0
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -29,24 +32,32 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-class Delivery(threading.Thread):
-    """Looks every second what waits; by itself, as receivers may be slow to answer."""
+class Deliverer(threading.Thread):
+    """Delivers until it is told to end: a thread of its own, as a receiver that does not answer takes seconds."""
 
-    def __init__(self, dsn: str, ending: threading.Event) -> None:
+    def __init__(self, dsn: str, poll: float) -> None:
         super().__init__(name="alarms", daemon=True)
-        self._dsn, self._ending = dsn, ending
+        self._dsn, self._poll = dsn, poll
+        self._ending = threading.Event()
+
+    def end(self) -> None:
+        """Ask it to end."""
+        self._ending.set()
 
     def run(self) -> None:
         """Until the end, through losses of the connection."""
+        delay = _FIRST
         while not self._ending.is_set():
             try:
                 with connected(self._dsn) as connection:
                     while not self._ending.is_set():
                         deliver(connection)
-                        self._ending.wait(_POLL)
+                        delay = _FIRST
+                        self._ending.wait(self._poll)
             except psycopg.Error as error:
                 _log.debug("%s", error)
-                self._ending.wait(_AFTER_A_LOSS)
+                self._ending.wait(delay)
+                delay = min(_LONGEST, delay * 2)
 
 
 def deliver(connection: psycopg.Connection[Any]) -> None:
@@ -54,7 +65,13 @@ def deliver(connection: psycopg.Connection[Any]) -> None:
     rows = connection.execute(
         "SELECT id, name, action, source, evidence, at FROM llm.stream_alarms(%s)", (_AT_ONCE,)
     ).fetchall()
+    began = time.monotonic()
+    silent = set()
     for number, name, action, source, evidence, at in rows:
+        receiver = json.dumps([action, source])
+        # Of a receiver that does not answer each alarm would take seconds.
+        if receiver in silent or time.monotonic() - began > _ROUND:
+            continue
         body = json.dumps({"id": number, "alert": name, "at": at, "evidence": evidence}).encode()
         error = None
         try:
@@ -64,6 +81,7 @@ def deliver(connection: psycopg.Connection[Any]) -> None:
                 _produce(source, action["to"], body, number)
         except SourceFailed as failed:
             error = str(failed)
+            silent.add(receiver)
         connection.execute("SELECT llm.stream_delivered(%s, %s)", (number, error))
 
 
@@ -82,11 +100,19 @@ def _post(url: str, body: bytes, number: int) -> None:
 
 
 def _produce(source: dict[str, Any], topic: str, body: bytes, number: int) -> None:
+    import confluent_kafka
+
     failures: list[str] = []
     producer = _producer(json.dumps(source))
-    producer.produce(
-        topic, body, str(number).encode(), on_delivery=lambda error, _: failures.append(error.str()) if error else None
-    )
+    try:
+        producer.produce(
+            topic,
+            body,
+            str(number).encode(),
+            on_delivery=lambda error, _: failures.append(error.str()) if error else None,
+        )
+    except (confluent_kafka.KafkaException, BufferError, ValueError) as error:
+        raise SourceFailed(f"the alarm cannot be sent: {error}") from None
     if producer.flush(_PATIENCE) or failures:
         raise SourceFailed(f"the brokers did not take it: {failures[0] if failures else 'no answer'}")
 

@@ -3,7 +3,7 @@
 # ruff: noqa: D102 - what the methods do is said once, in source.py
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import confluent_kafka
@@ -39,11 +39,10 @@ def connection(source: dict[str, Any]) -> dict[str, Any]:
 
 
 class Kafka(Source):
-    def __init__(self, source: dict[str, Any]) -> None:
-        self._source = source
+    def __init__(self, source: dict[str, Any], matching: Callable[[str, Sequence[str]], Sequence[str]]) -> None:
+        self._source, self._matching = source, matching
         self._positions: dict[str, int] = {}
         self._names: dict[tuple[str | None, int | None], str] = {}
-        self._pattern = re.compile(source["pattern"]) if "pattern" in source else None
         try:
             self._consumer = confluent_kafka.Consumer(connection(source) | _CONSUMER)
         except KafkaException as error:
@@ -54,11 +53,10 @@ class Kafka(Source):
             found = self._consumer.list_topics(self._source.get("topic"), timeout=_PATIENCE).topics
         except KafkaException as error:
             raise SourceFailed(f"the brokers do not answer: {error.args[0].str()}") from None
-        names = []
-        for name, topic in found.items():
-            if self._pattern is not None and (name.startswith("__") or not self._pattern.fullmatch(name)):
-                continue
-            names += [f"{name}/{number}" for number in topic.partitions]
+        topics: Sequence[str] = list(found)
+        if pattern := self._source.get("pattern"):
+            topics = self._matching(pattern, [name for name in topics if not name.startswith("__")])
+        names = [f"{name}/{number}" for name in topics for number in found[name].partitions]
         if not names:
             raise SourceFailed("the topic is not there")
         return names

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+import psycopg
+from psycopg import errors
 
 from pg_llm.worker.streams.http import Http
 from pg_llm.worker.streams.notify import Notify
@@ -12,7 +16,12 @@ from pg_llm.worker.streams.source import Source, SourceFailed
 __all__ = ["Pump", "opened"]
 
 
-def opened(definition: dict[str, Any], dsn: str) -> Source:
+_MATCHING = (
+    "SELECT t.name FROM pg_catalog.unnest(%s::pg_catalog.text[]) AS t (name) WHERE t.name OPERATOR(pg_catalog.~) %s"
+)
+
+
+def opened(definition: dict[str, Any], dsn: str, connection: psycopg.Connection[Any]) -> Source:
     """Raises SourceFailed."""
     source: dict[str, Any] = definition["source"]
     match source["kind"]:
@@ -21,7 +30,7 @@ def opened(definition: dict[str, Any], dsn: str) -> Source:
                 from pg_llm.worker.streams.kafka import Kafka
             except ImportError:
                 raise SourceFailed("the worker has no package confluent-kafka") from None
-            return Kafka(source)
+            return Kafka(source, lambda pattern, names: _matching(connection, pattern, names))
         case "table":
             return Pump(definition)
         case "notify":
@@ -29,3 +38,12 @@ def opened(definition: dict[str, Any], dsn: str) -> Source:
         case "http":
             return Http(source)
     raise SourceFailed(f"this worker reads no source of the kind {source['kind']}")
+
+
+def _matching(connection: psycopg.Connection[Any], pattern: str, names: Sequence[str]) -> list[str]:
+    """The names that a pattern matches as a whole. By the server: one without end would hold all threads of Python."""
+    try:
+        rows = connection.execute(_MATCHING, (list(names), f"^(?:{pattern})$")).fetchall()
+    except errors.InvalidRegularExpression as error:
+        raise SourceFailed(f"the pattern cannot be read: {error.diag.message_primary}") from None
+    return [name for (name,) in rows]

@@ -75,7 +75,7 @@ class Reader(threading.Thread):
 
     def _read(self, connection: psycopg.Connection[Any]) -> None:
         self._held, self._tokens, self._is_well = {}, {}, False
-        source = opening.opened(self.definition, self._dsn)
+        source = opening.opened(self.definition, self._dsn, connection)
         writer = Writer(connection, self._number)
         try:
             if isinstance(source, opening.Pump):

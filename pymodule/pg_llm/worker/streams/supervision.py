@@ -1,4 +1,4 @@
-"""A thread for each stream that the worker's role may run, as long as it is to run, and one that delivers alarms."""
+"""A thread for each stream that the worker's role may run, as long as it is to run; and one that delivers alarms."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 
 from pg_llm.worker.session import connected
 from pg_llm.worker.streams import reading
-from pg_llm.worker.streams.delivery import Delivery
+from pg_llm.worker.streams.delivery import Deliverer
 from pg_llm.worker.streams.reading import Reader
 
 _log = logging.getLogger(__name__)
@@ -22,11 +22,13 @@ _FIRST = 0.5
 class Supervisor(threading.Thread):
     """Looks every second which streams there are, and whether they are as they were."""
 
-    def __init__(self, dsn: str, poll: float) -> None:
+    def __init__(self, dsn: str, poll: float, most: int) -> None:
         super().__init__(name="streams", daemon=True)
-        self._dsn, self._poll = dsn, min(poll, 1.0)
+        self._dsn, self._poll, self._most = dsn, min(poll, 1.0), most
         self._ending = threading.Event()
         self._readers: dict[int, Reader] = {}
+        self._left_out: set[int] = set()
+        self._deliverer = Deliverer(dsn, self._poll)
 
     def end(self, seconds: float) -> None:
         """Ask all to end, and wait so long for it."""
@@ -36,7 +38,7 @@ class Supervisor(threading.Thread):
     def run(self) -> None:
         """Until the end, through losses of the connection, in which the readers go on by themselves."""
         delay = _FIRST
-        Delivery(self._dsn, self._ending).start()
+        self._deliverer.start()
         while not self._ending.is_set():
             try:
                 with connected(self._dsn) as connection:
@@ -49,6 +51,7 @@ class Supervisor(threading.Thread):
                 _log.debug("%s", error)
                 self._ending.wait(delay)
                 delay = min(_LONGEST, delay * 2)
+        self._deliverer.end()
         for reader in self._readers.values():
             reader.end()
         for reader in self._readers.values():
@@ -57,7 +60,13 @@ class Supervisor(threading.Thread):
     def _look(self, connection: psycopg.Connection[Any]) -> None:
         with connection.cursor(row_factory=dict_row) as cursor:
             rows = cursor.execute("SELECT * FROM llm.stream_assignments()").fetchall()
-        wanted = {row["id"]: reading.parsed(row) for row in rows}
+        # Each has a connection to the server, of which others need some too.
+        wanted = {row["id"]: reading.parsed(row) for row in rows[: self._most]}
+        left_out = {row["id"] for row in rows[self._most :]}
+        for number in left_out - self._left_out:
+            told = f"a worker reads {self._most} streams at once, each owner's first ones first: --streams"
+            connection.execute("SELECT llm.stream_report(%s, NULL, %s, false)", (number, told))
+        self._left_out = left_out
         for number, reader in list(self._readers.items()):
             if wanted.get(number) != reader.definition or not reader.is_alive():
                 reader.end()

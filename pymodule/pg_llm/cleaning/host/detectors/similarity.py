@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from rapidfuzz.distance import OSA
 
@@ -32,11 +33,14 @@ def digits_allow_misspelling(one: str, other: str) -> bool:
 
     A letter among digits may be a misspelling, and a digit among letters.
     """
-    if not any(c.isalpha() for c in one + other):
-        return False
-    return [c for c in one if c.isdigit()] == [c for c in other if c.isdigit()] or (
-        any(c.isalpha() for c in one) != any(c.isalpha() for c in other)
-    )
+    (digits, has_letters), (other_digits, other_has) = _digits_of(one), _digits_of(other)
+    return has_letters != other_has or (digits == other_digits and has_letters)
+
+
+@lru_cache(maxsize=1 << 16)
+def _digits_of(text: str) -> tuple[str, bool]:
+    """The digits of a text, and whether it has letters."""
+    return "".join(filter(str.isdigit, text)), any(map(str.isalpha, text))
 
 
 def is_misspelling(one: str, other: str, counts: Mapping[str, int]) -> bool:

@@ -1,0 +1,1 @@
+"""Probabilistic record linkage: blocking, comparison by semantic type, Fellegi-Sunter weights, clustering."""

@@ -1,0 +1,143 @@
+"""Record linkage of a table with itself: from its columns to clusters of rows that are about one thing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pg_llm.cleaning.host.linkage import clustering
+from pg_llm.cleaning.host.linkage.blocking import Blocking
+from pg_llm.cleaning.host.linkage.comparison import Comparison, Levels
+from pg_llm.cleaning.host.linkage.fields import Field, WordKeys
+from pg_llm.cleaning.host.linkage.weights import MatchWeights
+from pg_llm.cleaning.host.table import Column
+
+# A comparison vector has at most so many fields, those that tell most rows apart.
+_MAX_FIELDS = 24
+_CHUNK = 1_000_000
+_RANDOM_PAIRS = 200_000
+# Components of more rows are taken apart by a higher threshold first.
+_MAX_COMPONENT = 60
+_STRICTER = 2.0
+# Nobody is surer than one in ten thousand.
+_MAX_LOG_ODDS = 9.2
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """Two rows of one cluster, and the probability that they are about one thing."""
+
+    cluster: int
+    first: int
+    second: int
+    score: float
+
+
+class Linkage:
+    """The linkage of a table's rows at a threshold."""
+
+    def __init__(self, columns: Sequence[Column], threshold: float) -> None:
+        self._columns = columns
+        self._rows = len(columns[0].codes) if columns else 0
+        self._least = math.log(max(threshold, 1e-9) / max(1 - threshold, 1e-9))
+        self.duplicates: list[Duplicate] = []
+
+    def steps(self) -> Iterator[tuple[str, int, int]]:
+        """Do the work; after each step its phase, how much of it is done, and how much there is."""
+        fields = []
+        chosen = [column for column in self._columns if column.distinct > 1]
+        chosen = sorted(chosen, key=lambda column: -_entropy(column))[:_MAX_FIELDS]
+        for number, column in enumerate(chosen):
+            yield "normalizing", number, len(chosen)
+            fields.append(Field(number, column))
+        fields = [field for field in fields if field.filled > 1]
+        if not fields:
+            return
+        words = WordKeys()
+        blocking = Blocking(self._rows, [keys for field in fields for keys in field.blocking_keys(words)])
+        for done, total in blocking.steps():
+            yield "blocking", done, total
+        pairs, blocking.pairs = blocking.pairs, np.empty(0, dtype=np.int64)
+        if not len(pairs):
+            return
+        self._comparison = Comparison(fields)
+        levels = np.empty((len(pairs), len(fields)), dtype=np.uint8)
+        for start in range(0, len(pairs), _CHUNK):
+            yield "comparing", start, len(pairs)
+            part = pairs[start : start + _CHUNK]
+            levels[start : start + _CHUNK] = self._comparison.levels(part // self._rows, part % self._rows)
+        yield "weighing", 0, len(pairs)
+        self._weights = MatchWeights(fields, self._rows, self._random_levels(), levels)
+        found = []
+        for start in range(0, len(pairs), _CHUNK):
+            part = pairs[start : start + _CHUNK]
+            odds = self._log_odds(part, levels[start : start + _CHUNK])
+            kept = odds >= self._least
+            found.append((part[kept], odds[kept]))
+        del levels, pairs
+        if found:
+            yield "clustering", 0, 1
+            self._cluster(np.concatenate([each[0] for each in found]), np.concatenate([each[1] for each in found]))
+
+    def _random_levels(self) -> Levels:
+        chance = np.random.default_rng(1)
+        n = self._rows
+        if n * (n - 1) // 2 <= _RANDOM_PAIRS:
+            first, second = np.triu_indices(n, 1)
+        else:
+            first, second = chance.integers(0, n, _RANDOM_PAIRS), chance.integers(0, n, _RANDOM_PAIRS)
+            first, second = first[first != second], second[first != second]
+        return self._comparison.levels(first, second)
+
+    def _log_odds(self, pairs: NDArray[np.int64], levels: Levels) -> NDArray[np.float64]:
+        codes = [field.codes[pairs // self._rows] for field in self._comparison.fields]
+        return self._weights.log_odds(levels, codes)
+
+    def _cluster(self, pairs: NDArray[np.int64], odds: NDArray[np.float64]) -> None:
+        edges = [(pair // self._rows, pair % self._rows) for pair in pairs.tolist()]
+        known = dict(zip(edges, odds.tolist(), strict=True))
+        clusters: list[list[int]] = []
+        compared: list[list[int]] = []
+        pending = [(edges, self._least)]
+        while pending:
+            linked, least = pending.pop()
+            large: set[int] = set()
+            for members in clustering.components(linked):
+                if len(members) == 2:
+                    clusters.append(members)
+                elif len(members) <= _MAX_COMPONENT:
+                    compared.append(members)
+                else:
+                    large.update(members)
+            if large:
+                stricter = least + _STRICTER
+                pending.append(([pair for pair in linked if pair[0] in large and known[pair] >= stricter], stricter))
+        missing = [pair for members in compared for pair in combinations(members, 2) if pair not in known]
+        for start in range(0, len(missing), _CHUNK):
+            part = missing[start : start + _CHUNK]
+            numbers = np.array([first * self._rows + second for first, second in part], dtype=np.int64)
+            levels = self._comparison.levels(numbers // self._rows, numbers % self._rows)
+            known.update(zip(part, self._log_odds(numbers, levels).tolist(), strict=True))
+        for members in compared:
+            among = {pair: known[pair] for pair in combinations(members, 2)}
+            clusters += clustering.agglomerate(members, among, self._least)
+        clusters.sort()
+        for number, members in enumerate(clusters, 1):
+            for first, second in combinations(members, 2):
+                self.duplicates.append(Duplicate(number, first, second, _probability(known[first, second])))
+
+
+def _entropy(column: Column) -> float:
+    """How much a column tells rows apart: the entropy of its values, missing ones left out."""
+    shares = column.occurrences[1:] / max(len(column.codes), 1)
+    shares = shares[shares > 0]
+    return float(-(shares * np.log(shares)).sum())
+
+
+def _probability(log_odds: float) -> float:
+    return 1 / (1 + math.exp(-max(min(log_odds, _MAX_LOG_ODDS), -_MAX_LOG_ODDS)))

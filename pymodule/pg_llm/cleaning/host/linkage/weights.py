@@ -1,0 +1,264 @@
+"""Match weights of probabilistic record linkage (Fellegi and Sunter 1969), learnt from the table itself.
+
+How often matches agree in a field (m) is estimated by expectation maximization (Winkler 1988), how often other pairs do
+(u) from random pairs. Fields depend on one another in a tree (Chow and Liu 1968): who moved has another street, town
+and postcode at once. Where a date or an identifier tells, a third class has the pairs that are related and do not
+match, such as a household. Agreement in a rare value counts more (Winkler 2000).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pg_llm.cleaning.host.linkage.comparison import MISSING, NEAR, SAME, Levels
+from pg_llm.cleaning.host.linkage.fields import Field
+
+Weights = NDArray[np.float64]
+# The prior shares of the levels among matches.
+_M_PRIOR = {
+    "email": (0.84, 0.06, 0.01, 0.09),
+    "phone": (0.84, 0.06, 0.01, 0.09),
+    "date": (0.88, 0.06, 0.03, 0.03),
+    "code": (0.84, 0.07, 0.03, 0.06),
+    "category": (0.90, 0.01, 0.01, 0.08),
+    "text": (0.72, 0.12, 0.08, 0.08),
+    "name": (0.80, 0.10, 0.06, 0.04),
+    "number": (0.86, 0.05, 0.01, 0.08),
+}
+# The prior shares of the levels among random pairs: so seldom two persons have one e-mail address.
+_U_PRIOR = {
+    "email": (1e-7, 1e-6, 1e-6, 1.0),
+    "phone": (1e-6, 1e-5, 1e-4, 1.0),
+    "date": (2e-4, 2e-3, 0.03, 1.0),
+    "code": (1e-3, 5e-3, 0.02, 1.0),
+    "category": (0.2, 0.01, 0.01, 1.0),
+    "text": (1e-3, 2e-3, 0.02, 1.0),
+    "name": (5e-3, 5e-3, 0.03, 1.0),
+    "number": (0.02, 0.02, 0.01, 1.0),
+}
+# Related pairs are of several kinds, which agree in more fields or in fewer: households, neighbours, namesakes.
+_RELATED_PRIORS = ((0.80, 0.03, 0.03, 0.14), (0.50, 0.03, 0.07, 0.40), (0.20, 0.03, 0.07, 0.70))
+# They seldom share what is each one's own.
+_RELATED_BY_KIND = {"email": (0.05, 0.01, 0.01, 0.93), "phone": (0.10, 0.01, 0.01, 0.88)}
+# In how many pairs the priors count; those of matches in a share of all matches too.
+_M_PAIRS, _M_SHARE, _M_SHARE_TELLING, _U_PAIRS, _RELATED_PAIRS = 30.0, 0.05, 2.0, 50.0, 5.0
+# Dependent levels are estimated with the independent ones as their prior, in so many pairs.
+_TREE_PAIRS = 20.0
+# Fields that hold few values twice, and in which matches mostly agree, tell related pairs from matches.
+_MIN_DISTINCT, _MIN_AGREEMENT = 0.5, 0.2
+# Of related pairs so many agree in such a field, as twins in their birthday.
+_TWINS = 0.01
+# Matches that are expected for each row before any is found.
+_MATCHES_PER_ROW = 0.05
+_ITERATIONS = 15
+_LEVELS = 4
+# A rare value counts at most so much more than a frequent one, as a logarithm.
+_MAX_RARITY = 4.0
+
+
+@dataclass(slots=True)
+class _Class:
+    """Pairs of one kind: their number, the shares of levels in each field, and, given the level of its parent, too.
+
+    `given` has for each field the shares by the level of its parent; where that is missing, those without one.
+    """
+
+    size: float
+    shares: Weights
+    parents: Sequence[int]
+    given: NDArray[np.float64]
+
+    def logs(self, levels: Levels) -> Weights:
+        """The logarithm of the number of pairs with these vectors."""
+        total = np.full(len(levels), np.log(self.size))
+        for place, parent in enumerate(self.parents):
+            own = levels[:, place]
+            above = levels[:, parent] if parent >= 0 else np.full(len(levels), MISSING)
+            logs = np.concatenate((np.log(self.given[place]), np.zeros((_LEVELS + 1, 1))), axis=1)
+            total += logs[above, own]
+        return total
+
+
+def _independent(size: float, shares: Weights) -> _Class:
+    return _Class(size, shares, [-1] * len(shares), np.repeat(shares[:, None, :], _LEVELS + 1, axis=1))
+
+
+class MatchWeights:
+    """The log odds of a match for comparison vectors of a table with so many rows."""
+
+    def __init__(self, fields: Sequence[Field], row_count: int, random: Levels, candidates: Levels) -> None:
+        """Estimate from the comparison vectors of random pairs and of candidates."""
+        self._fields = fields
+        self._pairs = row_count * (row_count - 1) / 2
+        self._both_filled = np.array([field.filled * (field.filled - 1) / 2 for field in fields]).clip(1)
+        self._collisions = np.array([field.collisions for field in fields])
+        self._m_prior = np.array([_normalized(_M_PRIOR[field.kind]) for field in fields])
+        u_prior = np.array([_normalized(_U_PRIOR[field.kind]) for field in fields])
+        self._u_same_prior = u_prior[:, SAME]
+        counted = np.stack([(random == level).sum(axis=0) for level in range(_LEVELS)], axis=1)
+        shares = _normalized(counted + u_prior * _U_PAIRS)
+        # Equal e-mail addresses and numbers are matches until others contradict.
+        telling = np.array([field.kind in ("email", "phone") for field in fields])
+        shares = _with_same(shares, np.where(telling, self._u_same_prior, shares[:, SAME]))
+        self._match = _independent(max(_MATCHES_PER_ROW * row_count, 1.0), self._m_prior)
+        self._rows = row_count
+        self._other = _independent(self._pairs, shares)
+        self._related: list[_Class] = []
+        self._related_priors = [
+            np.array([_RELATED_BY_KIND.get(field.kind, each) for field in fields]) for each in _RELATED_PRIORS
+        ]
+        self._tells = np.zeros(len(fields), dtype=bool)
+        patterns, times = distinct_rows(candidates)
+        marks = np.stack([patterns == level for level in range(_LEVELS)], axis=2).reshape(len(patterns), -1)
+        self._estimate(patterns, times, marks.astype(np.float64))
+
+    def _estimate(self, patterns: Levels, times: Weights, marks: Weights) -> None:
+        # By the priors alone first: with one more step, related pairs would be taken for matches.
+        self._maximize(patterns, times, marks, tree=False)
+        self._tells = np.array(
+            [
+                field.kind in ("date", "code")
+                and len(field.forms) > _MIN_DISTINCT * min(field.filled, 10_000)
+                and self._match.shares[place, SAME] > _MIN_AGREEMENT
+                for place, field in enumerate(self._fields)
+            ]
+        )
+        size = max(_MATCHES_PER_ROW * self._rows, 1.0)
+        self._match = _independent(size, self._m_prior)
+        if self._tells.any():
+            self._related = [_independent(size, self._anchored(each)) for each in self._related_priors]
+        for tree in (False, True):
+            for _ in range(_ITERATIONS):
+                self._maximize(patterns, times, marks, tree)
+
+    def _maximize(self, patterns: Levels, times: Weights, marks: Weights, tree: bool) -> None:
+        classes = [self._match, self._other, *self._related]
+        logs = np.stack([each.logs(patterns) for each in classes])
+        shares = np.exp(logs - logs.max(axis=0))
+        shares *= times / shares.sum(axis=0)
+        match = shares[0]
+        counts = _counts(match, marks)
+        share = np.where(self._tells, _M_SHARE_TELLING, _M_SHARE)
+        prior = self._m_prior * (_M_PAIRS + share * match.sum())[:, None]
+        self._match = _estimated(match, marks, _normalized(counts + prior), tree, self._tells)
+        claimed = counts[:, SAME]
+        for place, prior in enumerate(self._related_priors[: len(self._related)]):
+            counts = _counts(shares[2 + place], marks)
+            claimed = claimed + counts[:, SAME]
+            found = self._anchored(_normalized(counts + prior * _RELATED_PAIRS))
+            self._related[place] = _estimated(shares[2 + place], marks, found, tree, self._tells)
+        unclaimed = (self._collisions - claimed).clip(0) + self._u_same_prior * _U_PAIRS
+        self._other = _independent(
+            self._pairs, _with_same(self._other.shares, unclaimed / (self._both_filled + _U_PAIRS))
+        )
+
+    def _anchored(self, shares: Weights) -> Weights:
+        """The shares of related pairs, whose telling fields are equal or close by chance, or seldom for a reason."""
+        chance = self._other.shares
+        alike = chance[:, :NEAR] + np.array([_TWINS, 0])
+        rest = _normalized(shares[:, NEAR:]) * (1 - alike.sum(axis=1, keepdims=True))
+        return np.where(self._tells[:, None], np.concatenate((alike, rest), axis=1), shares)
+
+    def log_odds(self, levels: Levels, codes: Sequence[NDArray[np.int32]]) -> Weights:
+        """The log odds of a match for each vector; `codes` has for each field the first row's values."""
+        patterns, inverse = distinct_rows_of(levels)
+        rarity = np.zeros(len(levels))
+        for place, field in enumerate(self._fields):
+            same = levels[:, place] == SAME
+            rarity[same] += self._rarity(place, field)[codes[place][same]]
+        # Related pairs share a value whatever it is; others by chance, which is less for a rare one.
+        against = self._other.logs(patterns)[inverse] - rarity
+        for related in self._related:
+            against = np.logaddexp(against, related.logs(patterns)[inverse])
+        return self._match.logs(patterns)[inverse] - against
+
+    def _rarity(self, place: int, field: Field) -> Weights:
+        """For each value of a field, how much rarer it is than equal values are on average, as a logarithm."""
+        shares = field.occurrences / max(field.filled, 1)
+        average = field.collisions / self._both_filled[place]
+        with np.errstate(divide="ignore"):
+            rarity = np.log(max(average, 1e-12)) - np.log(shares)
+        return np.asarray(rarity.clip(-_MAX_RARITY, _MAX_RARITY))
+
+
+def _estimated(
+    times: Weights, marks: Weights, shares: Weights, tree: bool, fixed: NDArray[np.bool_] | None = None
+) -> _Class:
+    """The class with these shares, and their dependencies where a tree is wanted; fixed fields have none."""
+    found = _independent(max(float(times.sum()), 0.5), shares)
+    if not tree:
+        return found
+    fields = len(shares)
+    joint = (marks.T @ (marks * times[:, None])).reshape(fields, _LEVELS, fields, _LEVELS).transpose(0, 2, 1, 3)
+    given = joint.transpose(0, 1, 3, 2) + _TREE_PAIRS * shares[:, None, None, :]
+    # given[i, j, level of j, level of i]
+    given = _normalized(given)
+    information = _mutual_information(joint)
+    if fixed is not None:
+        information[fixed, :] = information[:, fixed] = 0
+    found.parents = _maximum_spanning_tree(information)
+    for place, parent in enumerate(found.parents):
+        if parent >= 0:
+            found.given[place, :_LEVELS] = given[place, parent]
+    return found
+
+
+def _mutual_information(joint: NDArray[np.float64]) -> Weights:
+    """Of each two fields, from the number of pairs with each two levels, times that number."""
+    smooth = joint + 1e-9
+    total = smooth.sum(axis=(2, 3), keepdims=True)
+    expected = smooth.sum(axis=3, keepdims=True) * smooth.sum(axis=2, keepdims=True) / total
+    information = (smooth * np.log(smooth / expected)).sum(axis=(2, 3))
+    np.fill_diagonal(information, 0)
+    return np.asarray(information)
+
+
+def _maximum_spanning_tree(weights: Weights) -> list[int]:
+    """The parent of each node, -1 for the root and for nodes that depend on none (Prim)."""
+    parents = [-1] * len(weights)
+    best = np.zeros(len(weights))
+    nearest = np.full(len(weights), -1)
+    left = set(range(len(weights)))
+    while left:
+        node = max(left, key=lambda each: (best[each], -each))
+        left.discard(node)
+        parents[node] = int(nearest[node])
+        for other in left:
+            if weights[node, other] > best[other]:
+                best[other], nearest[other] = weights[node, other], node
+    return parents
+
+
+def distinct_rows(levels: Levels) -> tuple[Levels, NDArray[np.float64]]:
+    """The distinct comparison vectors, and how often each occurs."""
+    patterns, inverse = distinct_rows_of(levels)
+    return patterns, np.bincount(inverse, minlength=len(patterns)).astype(float)
+
+
+def distinct_rows_of(levels: Levels) -> tuple[Levels, NDArray[np.int64]]:
+    """The distinct comparison vectors, and which of them each vector is."""
+    numbers = np.zeros(len(levels), dtype=np.int64)
+    for place in range(levels.shape[1]):
+        numbers = numbers * (MISSING + 1) + levels[:, place]
+    _, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
+    return levels[first], inverse
+
+
+def _counts(times: Weights, marks: Weights) -> Weights:
+    return (times @ marks).reshape(-1, _LEVELS)
+
+
+def _with_same(shares: Weights, same: Weights) -> Weights:
+    """The shares with another one of the level SAME."""
+    rest = shares[:, SAME + 1 :]
+    rest = rest / rest.sum(axis=1, keepdims=True) * (1 - same)[:, None]
+    return np.concatenate((same[:, None], rest), axis=1)
+
+
+def _normalized(counts: object) -> Weights:
+    array = np.asarray(counts, dtype=float)
+    return np.asarray(array / array.sum(axis=-1, keepdims=True))

@@ -1,0 +1,176 @@
+"""Attacks on streams: by other owners, by a database's owner, by authors of records, on a worker that all share."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import kafka
+import psycopg
+import pytest
+from database import value
+from psycopg import errors, sql
+from streams import Reader, create, payments
+
+Connect = Callable[..., psycopg.Connection]
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts workers, which are ended after the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run(dsn: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "pg_llm.worker", "--dsn", dsn, *arguments]
+        started.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=dict(os.environ) | environment))
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.kill()
+        print(process.communicate()[1][-6000:])
+
+
+@pytest.fixture
+def attacker(db: psycopg.Connection, role: str, connect: Connect) -> psycopg.Connection:
+    """A role that may create tables, and no more."""
+    db.execute(sql.SQL("CREATE SCHEMA theirs AUTHORIZATION {}").format(sql.Identifier(role)))
+    connection = connect(role)
+    connection.execute("SET search_path = theirs, public")
+    return connection
+
+
+def wait_for(db: psycopg.Connection, query: str, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not value(db, query):
+        assert time.monotonic() < deadline, query
+        time.sleep(0.02)
+
+
+def test_a_name_that_another_transaction_takes_first_is_not_taken_over(
+    db: psycopg.Connection, attacker: psycopg.Connection, connect: Connect
+) -> None:
+    db.execute("CREATE TABLE secret (id bigint)")
+    attacker.execute("BEGIN")
+    create(attacker, "payments", "theirs.loot")
+    failed: list[Exception] = []
+
+    def define() -> None:
+        with connect() as victim:
+            try:
+                create(
+                    victim, "payments", "public.payment", source='{"kind": "table", "table": "secret"}', columns=None
+                )
+            except errors.Error as error:
+                failed.append(error)
+
+    thread = threading.Thread(target=define)
+    thread.start()
+    wait_for(db, "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    attacker.execute("COMMIT")
+    thread.join(10)
+    db.execute("INSERT INTO secret VALUES (42)")
+    assert value(db, "SELECT count(*) FROM llm.stream_change") == 0
+    assert [error.sqlstate for error in failed] == ["42710"]
+
+
+def test_nobody_else_holds_up_a_stream_with_windows(db: psycopg.Connection, attacker: psycopg.Connection) -> None:
+    create(db, event_time="sent_at")
+    db.execute("CALL stream_window('by_hour', 'payments', 'tumbling', '1 hour')")
+    number = value(db, "SELECT id FROM llm.all_stream")
+    attacker.execute("SELECT pg_advisory_lock(1885825133, %s)", (number,))
+    db.execute("SET statement_timeout = '3s'")
+    assert Reader(db, "payments").write(payments((1, 1, "2026-01-01T00:00:00Z"))) == 1
+
+
+def alarm(db: psycopg.Connection, servers: str, name: str, text: str, to: str = "alarms") -> None:
+    source = json.dumps({"kind": "kafka", "servers": servers, "topic": "payment"})
+    create(db, name, f"{name}_target", source=source, columns='["body text"]')
+    db.execute("CALL stream_alert(%s, %s, 'true', 'kafka', %s)", (f"{name}_alert", name, to))
+    assert Reader(db, name).write([json.dumps({"body": text})]) == 1
+
+
+@pytest.mark.parametrize(("text", "to"), [("x" * 2_000_000, "alarms"), ("x", "a topic ü \t!")])
+def test_an_alarm_that_cannot_be_sent_keeps_no_other_one_back(
+    db: psycopg.Connection, attacker: psycopg.Connection, start: Start, text: str, to: str
+) -> None:
+    alarm(attacker, "127.0.0.1:9", "big", text, to)
+    worker = start(db.info.dsn)
+    wait_for(db, "SELECT error IS NOT NULL FROM stream_alarm WHERE stream = 'big'", 15)
+    db.execute("CREATE TABLE place (id int PRIMARY KEY)")
+    create(db, "places", "place_copy", source='{"kind": "table", "table": "place"}', columns=None)
+    db.execute("INSERT INTO place VALUES (1)")
+    wait_for(db, "SELECT count(*) = 1 FROM place_copy")
+    assert worker.poll() is None
+
+
+def test_alarms_of_one_owner_hold_up_no_other_one(
+    db: psycopg.Connection, attacker: psycopg.Connection, start: Start
+) -> None:
+    alarm(attacker, "127.0.0.1:9", "dead", "x")
+    reader = Reader(attacker, "dead")
+    reader.write([json.dumps({"body": str(n)}) for n in range(2000)])
+    alarm(db, "127.0.0.1:9", "live", "x", "others")
+    start(db.info.dsn)
+    wait_for(db, "SELECT error IS NOT NULL FROM stream_alarm WHERE stream = 'live'", 25)
+    db.execute("CREATE TABLE place (id int PRIMARY KEY)")
+    create(db, "places", "place_copy", source='{"kind": "table", "table": "place"}', columns=None)
+    db.execute("INSERT INTO place VALUES (1)")
+    wait_for(db, "SELECT count(*) = 1 FROM place_copy", 15)
+
+
+def test_definitions_that_a_dump_made_up_stop_no_other_stream(
+    db: psycopg.Connection, role: str, connect: Connect
+) -> None:
+    create(db)
+    db.execute("CREATE TABLE mine (id int)")
+    name = sql.Identifier(role)
+    db.execute(sql.SQL("ALTER TABLE mine OWNER TO {}").format(name))
+    db.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(db.info.dbname), name))
+    planter = connect(role)
+    for columns in ("[1]", "[[1, 2, 3]]", '["x"]', "[[null, null]]", '[{"a": 1, "b": 2}]'):
+        with pytest.raises(errors.CheckViolation):
+            planter.execute(
+                "INSERT INTO llm.all_stream (name, source, target, columns, key, on_error, max_batch, max_delay,"
+                " settings, usename) VALUES ('x', '{}', 'mine', %s, '{}', 'skip', 1, 1, '{}', 'postgres')",
+                (columns,),
+            )
+    assert value(db, "SELECT count(*) FROM llm.stream_assignments() WHERE name = 'payments'") == 1
+    planter.execute("RESET ROLE")
+    db.execute(sql.SQL("ALTER DATABASE {} OWNER TO postgres").format(sql.Identifier(db.info.dbname)))
+
+
+def test_one_owner_takes_neither_all_connections_nor_all_of_a_worker(
+    db: psycopg.Connection, attacker: psycopg.Connection, start: Start
+) -> None:
+    for n in range(40):
+        channel = json.dumps({"kind": "notify", "channel": f"c{n}"})
+        create(attacker, f"s{n}", "theirs.t", source=channel, columns='["a int"]')
+    db.execute("CREATE TABLE place (id int PRIMARY KEY)")
+    create(db, "places", "place_copy", source='{"kind": "table", "table": "place"}', columns=None)
+    db.execute("INSERT INTO place VALUES (1)")
+    start(db.info.dsn, "--streams", "5")
+    wait_for(db, "SELECT count(*) = 1 FROM place_copy")
+    wait_for(db, "SELECT count(*) = 36 FROM stream_stats WHERE error LIKE '%%--streams'")
+    assert value(db, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'") < 20
+
+
+def test_a_pattern_without_end_stops_no_other_stream(
+    db: psycopg.Connection, attacker: psycopg.Connection, start: Start
+) -> None:
+    with kafka.tansu() as broker:
+        kafka.create_topic(broker, "a" * 60, 1)
+        source = json.dumps({"kind": "kafka", "servers": broker, "pattern": "(((a+)+)+)+!"})
+        create(attacker, "hostile", "theirs.t", source=source, columns='["a int"]')
+        start(db.info.dsn)
+        time.sleep(2)
+        db.execute("CREATE TABLE place (id int PRIMARY KEY)")
+        create(db, "places", "place_copy", source='{"kind": "table", "table": "place"}', columns=None)
+        db.execute("INSERT INTO place VALUES (1)")
+        wait_for(db, "SELECT count(*) = 1 FROM place_copy")

@@ -1,0 +1,63 @@
+"""Texts that mean a value of a list: equal but for signs, misspelt, ambiguous, absent."""
+
+from __future__ import annotations
+
+import pytest
+from pg_llm.cleaning.host.reference_matching import ReferenceList, run_in_worker
+
+TOWNS = ["Bergen", "Bergamo", "Oslo", "São Paulo", "Saint-Étienne", "St. Gallen", "Springfield", "Los Angeles", "李庄"]
+TOWNS += [f"Town {n}" for n in range(100)] + [f"{n}th Street" for n in range(50)]
+
+
+def matched(text: str, k: int = 1, threshold: float = 0.5, values: list[str] = TOWNS) -> list[str]:
+    found = ReferenceList(values, values).match(text, k, threshold)
+    assert sum(each.score for each in found) <= 1.0001
+    return [values[each.place] for each in found]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("BERGEN", "Bergen"),
+        ("sao  paulo", "São Paulo"),
+        ("Saint Etienne", "Saint-Étienne"),
+        ("Springfeild", "Springfield"),
+        ("Angeles, Los", "Los Angeles"),
+        ("李庄", "李庄"),
+        ("Town 42", "Town 42"),
+    ],
+)
+def test_what_is_meant(text: str, value: str) -> None:
+    assert matched(text) == [value]
+
+
+@pytest.mark.parametrize("text", ["", " ", "Reykjavik", "?", "\ud800", "x" * 1_000_000])
+def test_it_abstains(text: str) -> None:
+    assert matched(text) == []
+
+
+def test_values_that_differ_by_signs_only_share_the_probability() -> None:
+    values = ["A.B.", "ab", "AB"]
+    assert matched("AB", values=values) == ["AB"]
+    assert matched("a b.", 3, 0.0, values=["A-B", "a b", "C"]) == ["A-B", "a b"]
+    assert matched("a-b", values=["A-B", "a b", "C"]) == []
+
+
+def test_more_candidates_come_in_order_of_probability() -> None:
+    found = ReferenceList(TOWNS, TOWNS).match("Bergenn", 5, 0.0)
+    assert [each.score for each in found] == sorted((each.score for each in found), reverse=True)
+    assert TOWNS[found[0].place] == "Bergen"
+
+
+def test_an_empty_list_has_nothing() -> None:
+    assert matched("Oslo", values=[]) == []
+    assert matched("Oslo", values=["Bern"]) == []
+
+
+def test_a_list_that_is_not_known_is_asked_for() -> None:
+    question = {"do": "match", "digest": "a", "k": 1, "threshold": 0.5}
+    assert run_in_worker(question, "Oslo") == "null"
+    run_in_worker({"do": "begin"})
+    run_in_worker({"do": "rows"}, '["{}"]', '["Oslo"]')
+    run_in_worker({"do": "end", "digest": "a"})
+    assert run_in_worker(question, "oslo", "Bern") == '[[["{}", "Oslo", 0.99]], []]'
