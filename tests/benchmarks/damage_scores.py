@@ -1,4 +1,4 @@
-"""Detection and repair of each kind of damage, beside the clustering of values by fingerprint as in OpenRefine."""
+"""Detection and repair of each kind of damage, among odd cells that are right, beside clustering by fingerprint."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import clean_tables
+import odd_but_right
 from dirty import Cell
 from spreadsheet_damage import Damaged, damage
 from workbench.bench import compared
 
 COMMAND = "./run bench cleaning"
 PEER = "fingerprint clusters"
-SEEDS = (1, 2)
+# Detectors were written with the seeds 1 and 2, calibrated with 11 and 12.
+SEEDS = (21, 22)
 # The repair of a cell, None where it is found only.
 Changes = Mapping[Cell, str | None]
 
@@ -44,7 +46,8 @@ def rows(changes: Callable[[str, Damaged], Changes]) -> Iterator[dict[str, Any]]
         for name, make in tables.items():
             for seed in SEEDS:
                 columns, clean = make(seed, clean_tables.ROWS)
-                damaged = damage(clean, columns, seed)
+                odd, untouched = odd_but_right.add(clean, columns, seed)
+                damaged = damage(odd, columns, seed, untouched=untouched)
                 for peer, found in (("", changes(name, damaged)), (PEER, fingerprint_clusters(damaged))):
                     for kind, counted in count(damaged, found).items():
                         totals[peer].update(counted)

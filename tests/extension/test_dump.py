@@ -278,6 +278,29 @@ def test_ai_columns_and_corrections_are_part_of_a_dump(
         assert value(restored, "SELECT to_regclass('memo_shout') IS NULL")
 
 
+def test_streams_are_part_of_a_dump(cluster: Cluster, db: psycopg.Connection, empty: str) -> None:
+    db.execute("CREATE TABLE ticket (id int PRIMARY KEY, body text, at timestamptz)")
+    source = '{"kind": "table", "table": "ticket"}'
+    db.execute("CALL stream_create('tickets', %s, 'routed', key => '{id}', event_time => 'at')", (source,))
+    db.execute("CALL stream_window('hourly', 'tickets', 'tumbling', '1 hour')")
+    db.execute("CALL stream_alert('any', 'tickets', 'body IS NOT NULL', dedupe => 'id')")
+    db.execute("INSERT INTO ticket VALUES (1, 'a', '2026-01-01 10:10+00')")
+    db.execute("SELECT stream_run('tickets')")
+    # What waits is in the dump, too.
+    db.execute("INSERT INTO ticket VALUES (2, 'b', '2026-01-01 10:20+00')")
+    # Another one whose target is gone leaves no trace.
+    db.execute("CALL stream_create('gone', %s, 'lost')", (source,))
+    db.execute("DROP TABLE lost")
+    run(cluster, "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", empty, stdin=run(cluster, "pg_dump", db.info.dbname))
+    with psycopg.connect(cluster.dsn(empty), autocommit=True) as restored:
+        restored.execute("INSERT INTO ticket VALUES (3, 'c', '2026-01-01 11:00+00'); SELECT stream_run('tickets')")
+        restored.execute("UPDATE ticket SET body = body WHERE id = 1; SELECT stream_run('tickets')")
+        assert restored.execute("SELECT id FROM routed ORDER BY id").fetchall() == [(1,), (2,), (3,)]
+        assert restored.execute("SELECT rows FROM hourly ORDER BY window_start").fetchall() == [(2,), (1,)]
+        assert value(restored, "SELECT count(*) FROM stream_alarm") == 3
+        assert restored.execute('SELECT name, rows, "offset" FROM stream_stats').fetchall() == [("tickets", 4, 4)]
+
+
 def test_ai_columns_that_a_databases_owner_restores_run_as_that_owner(
     cluster: Cluster, db: psycopg.Connection, empty: str, role: str
 ) -> None:

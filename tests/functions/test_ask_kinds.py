@@ -175,6 +175,18 @@ KINDS = [
         " AND '2026-12-31'",
     ),
     ("How many webs do we have?", "SELECT NULL"),
+    (
+        "average number of orders per customer in 2026",
+        "SELECT 1.0 * (SELECT count(*) FROM orders WHERE order_date BETWEEN '2026-01-01' AND '2026-12-31') / 5",
+    ),
+    (
+        "Which customer has the most cancelled orders?",
+        "SELECT name FROM customers JOIN orders USING (customer_id) WHERE status = 'cancelled' GROUP BY customer_id, 1"
+        " HAVING count(*) = (SELECT max(n) FROM (SELECT count(*) AS n FROM orders WHERE status = 'cancelled'"
+        " GROUP BY customer_id) AS c)",
+    ),
+    ("list products by price", "SELECT name FROM products"),
+    ("评分的平均值是多少？", "SELECT avg(rating) FROM reviews"),
     ("customer orders", "SELECT {order_id, order_date, status, total_amount} FROM orders"),
     ("customers whose name starts with the letter A", "SELECT name FROM customers WHERE name LIKE 'A%'"),
     ("Order growth month over month", "SELECT NULL"),

@@ -356,3 +356,36 @@ def test_values_are_written_into_the_function_as_values(db: psycopg.Connection) 
     db.execute("SELECT llm_guard('clinic', %s)", (run,))
     for number, right in marks:
         assert write(db, 9000 + number, kind=hostile[number]) == (right,)
+
+
+def test_a_column_that_marks_split_in_two_is_split_on_arrival(db: psycopg.Connection) -> None:
+    db.execute("CREATE TABLE clinic (id int PRIMARY KEY, city text, state text)")
+    towns = [("Portland", "OR"), ("San Diego", "CA"), ("Denver", "CO"), ("New York City", "NY"), ("Boise", "ID")]
+    for n in range(200):
+        city, state = towns[n % 5]
+        whole = n % 10 in (1, 2, 5)
+        db.execute(
+            "INSERT INTO clinic VALUES (%s, %s, %s)", (n, *((f"{city} {state}", None) if whole else (city, state)))
+        )
+    clean = [(n, *towns[n % 5]) for n in range(200)]
+    before = content(db)
+    run = str(value(db, "SELECT llm_find_errors('clinic')"))
+    for n in (1, 2, 5):
+        for place, column in enumerate(("city", "state")):
+            db.execute("SELECT llm_mark(%s, %s, %s, %s)", (run, Jsonb({"id": n}), column, towns[n % 5][place]))
+    db.execute("SELECT llm_propose_repairs(%s)", (run,))
+    db.execute("SELECT llm_accept(%s, detector => 'learnt')", (run,))
+    db.execute("SELECT llm_apply(%s, 1)", (run,))
+    assert content(db) == clean
+    rules = str(value(db, "SELECT llm_rules(%s)", run))
+    db.execute("SELECT llm_guard('clinic', %s)", (run,))
+    db.execute("INSERT INTO clinic VALUES (900, 'Salem MA', NULL), (901, 'New York', NULL), (902, 'Reno NV', 'XX')")
+    db.execute("INSERT INTO clinic VALUES (903, 'x', NULL); UPDATE clinic SET city = 'Mesa AZ' WHERE id = 903")
+    arrived = db.execute("SELECT city, state FROM clinic WHERE id >= 900 ORDER BY id").fetchall()
+    assert arrived == [("Salem", "MA"), ("New York", None), ("Reno", "XX"), ("Mesa", "AZ")]
+    db.execute("DELETE FROM clinic WHERE id >= 900")
+    db.execute("SELECT llm_rollback(%s)", (run,))
+    assert content(db) == before
+    db.execute("SET llm.guard = off; INSERT INTO clinic VALUES (900, 'Salem MA', NULL)")
+    db.execute(rules.encode())
+    assert content(db) == [*clean, (900, "Salem", "MA")]

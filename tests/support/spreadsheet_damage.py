@@ -10,7 +10,7 @@ import random
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from html import entities
@@ -61,8 +61,17 @@ class Damaged:
     kinds: dict[Cell, str] = field(default_factory=dict)
 
 
-def damage(clean: list[list[str]], columns: list[Column], seed: int, most: float = 0.25) -> Damaged:
-    """The table with every kind that its columns allow, on at most two columns each, at rates from rare to a tenth."""
+def damage(
+    clean: list[list[str]],
+    columns: list[Column],
+    seed: int,
+    most: float = 0.25,
+    untouched: Collection[Cell] = (),
+) -> Damaged:
+    """The table with every kind that its columns allow, on at most two columns each, at rates from rare to a tenth.
+
+    The cells that are `untouched` stay as they are.
+    """
     chance = random.Random(seed)
     dirty = [list(row) for row in clean]
     kinds: dict[Cell, str] = {}
@@ -77,7 +86,7 @@ def damage(clean: list[list[str]], columns: list[Column], seed: int, most: float
                 if cells == 0 or spoilt[place] >= most * len(clean):
                     break
                 value = clean[row][place]
-                if (row, place) in kinds or bool(value) == kind.of_nothing:
+                if (row, place) in kinds or (row, place) in untouched or bool(value) == kind.of_nothing:
                     continue
                 new = kind.spoil(value, context)
                 if new != value and new not in context.counts:
@@ -85,7 +94,7 @@ def damage(clean: list[list[str]], columns: list[Column], seed: int, most: float
                     kinds[row, place] = kind.name
                     spoilt[place] += 1
                     cells -= 1
-    _break_dependencies(clean, dirty, columns, kinds, chance)
+    _break_dependencies(clean, dirty, columns, kinds, chance, untouched)
     return Damaged(Pair([column.name for column in columns], dirty, clean), kinds)
 
 
@@ -95,6 +104,7 @@ def _break_dependencies(
     columns: list[Column],
     kinds: dict[Cell, str],
     chance: random.Random,
+    untouched: Collection[Cell],
 ) -> None:
     """In columns that another column decides: another value of the column, no value, or a misspelt name."""
     places = {column.name: place for place, column in enumerate(columns)}
@@ -108,7 +118,7 @@ def _break_dependencies(
             left = max(3, len(clean) // 100)
             for row in chance.sample(range(len(clean)), len(clean)):
                 value = clean[row][place]
-                whole = (row, place) not in kinds and (row, by) not in kinds
+                whole = not any(cell in kinds or cell in untouched for cell in ((row, place), (row, by)))
                 if left and whole and value and groups[clean[row][by]] >= 8 and len(values) > 1:
                     others = [other for other in values if other != value]
                     dirty[row][place] = chance.choice(others) if name.endswith("another value") else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from pg_llm.cleaning.recipe import Condition, Recipe, Step
 from pg_llm.cleaning.step_script import Transformation
@@ -19,7 +19,9 @@ _TOLD = "llm.guard_told"
 
 def expression(recipe: Recipe, position: int, cell: Cell, dependent: bool) -> list[str]:
     """The lines of a CASE for a column: rules by another column if `dependent`, else those by its own value."""
-    own = [each for each in recipe.transformations if each.position == position and not dependent]
+    own = [
+        each for each in recipe.transformations if each.position == position and (each.source != position) == dependent
+    ]
     rules = recipe.rules.get(position, {})
     chosen = {condition: new for condition, new in rules.items() if (condition.column is not None) == dependent}
     whens = _whens(recipe.target, position, own, chosen, cell)
@@ -46,10 +48,10 @@ def _whens(
     rules: Mapping[Condition, Value],
     cell: Cell,
 ) -> list[str]:
-    name, type_ = cell(target.columns[position].name), target.columns[position].type
+    type_ = target.columns[position].type
     whens = []
     for each in transformations:
-        applies, made = each.on(name)
+        applies, made = each.on(target, cell)
         whens += [comment(each.description), f"WHEN {applies}", f"    THEN {made}"]
     olds: defaultdict[tuple[Value, int | None, Value], list[Value]] = defaultdict(list)
     for condition, new in rules.items():
@@ -141,11 +143,21 @@ def _assignments(recipe: Recipe, dependent: bool) -> list[list[str]]:
             continue
         if column.required:
             lines = ["coalesce(" + lines[0], *lines[1:-1], f"END, {name})"]
-        changed = f"TG_OP = 'INSERT' OR {name} IS DISTINCT FROM OLD.{quote_ident(column.name)}"
+        places = dict.fromkeys([position, *_sources(recipe, position)] if dependent else [position])
+        names = [quote_ident(recipe.target.columns[place].name) for place in places]
+        changed = " OR ".join(["TG_OP = 'INSERT'", *(f"NEW.{of} IS DISTINCT FROM OLD.{of}" for of in names)])
         assigned = [f"    {name} := {lines[0]}", *(f"    {line}" for line in lines[1:])]
         assigned[-1] += ";"
         blocks.append([f"IF {changed} THEN", *assigned, "END IF;"])
     return blocks
+
+
+def _sources(recipe: Recipe, position: int) -> Iterator[int]:
+    """The other columns that a column's rules read."""
+    yield from (each.source for each in recipe.transformations if each.position == position)
+    for condition in recipe.rules.get(position, {}):
+        if condition.column is not None:
+            yield condition.column
 
 
 def _warning(indent: int, what: str) -> list[str]:
@@ -164,7 +176,8 @@ def view_query(recipe: Recipe) -> str:
     """The query of a view: the table with its columns, cleaned."""
     inner = _columns(recipe, "t", True)
     source = f"{recipe.target.table.relation} AS t"
-    if not any(condition.column is not None for rules in recipe.rules.values() for condition in rules):
+    by_others = (condition.column is not None for rules in recipe.rules.values() for condition in rules)
+    if not any(by_others) and all(each.source == each.position for each in recipe.transformations):
         return f"SELECT {_columns(recipe, 't', False)}\nFROM {source}"
     return f"SELECT {_columns(recipe, 's', False)}\nFROM (SELECT {inner}\nFROM {source}) AS s"
 

@@ -120,21 +120,20 @@ class _Compiler:
         ]
         found = step_script.find(self._db, self._run.id, self._target, self._content, examples)
         made = [each for each in found if each.is_total or not total]
-        partial = {(each.step, old) for each in found if each not in made for old in each.covered}
-        covered = {(each.step, old) for each in made for old in each.covered}
-        single = [each for each in usable if (each["step"], each["old"]) not in covered]
+        partial = [each for each in found if each not in made]
+        single = [change for change in usable if not any(each.covers(change) for each in made)]
         rules = self._rules(single)
         numbers = self._steps(chosen)
         for change in chosen:
             step = numbers[change["step"]]
             step.cells += 1
             reason = excluded.get(change["column"]) or _BY_CELL.get(change["detector"])
-            if reason is None and (change["step"], change["old"]) not in covered:
+            if reason is None and not any(each.covers(change) for each in made):
                 place, condition = self._condition(change)
                 if condition in rules.get(place, {}):
                     step.rules[place, condition] = change["new"]
                 else:
-                    reason = _PARTIAL if (change["step"], change["old"]) in partial else _CONTRADICTED
+                    reason = _PARTIAL if any(each.covers(change) for each in partial) else _CONTRADICTED
             if reason is None:
                 step.covered += 1
             else:

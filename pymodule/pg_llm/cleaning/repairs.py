@@ -71,8 +71,7 @@ def as_update(db: Connection, run_id: str | None, table_name: str | None) -> str
     with garbage_collection_paused():
         keys, columns = target_table.content(db, run.target)
         made = step_script.find(db, run.id, run.target, columns, changes)
-        covered = {(each.step, old) for each in made for old in each.covered}
-        single = [change for change in changes if (change["step"], change["old"]) not in covered]
+        single = [change for change in changes if not any(each.covers(change) for each in made)]
         return update_script.update_statement(table.relation, run.target, keys, columns, single, made)
 
 

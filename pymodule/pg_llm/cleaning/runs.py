@@ -95,29 +95,6 @@ def mark(db: Connection, run_id: str | None, key: str | None, column: str | None
     _store_mark(db, run.id, key, column, value)
 
 
-def cells_to_review(db: Connection, run_id: str | None, limit: int) -> list[dict[str, Any]]:
-    """Unmarked cells, by how many others are like them and how unsure their repair is (active learning)."""
-    return db.rows(
-        """
-        SELECT c.key::text AS key, c."column"::text AS "column", c.old, c.new, c.confidence, c.reason, c.alike
-        FROM (
-            SELECT c.*, count(*) OVER same AS alike, row_number() OVER (same ORDER BY c.key) AS place
-            FROM llm.change AS c
-            WHERE c.run = $1::uuid AND c.state IN ('found', 'proposed')
-            AND NOT EXISTS (
-                SELECT FROM llm.mark AS m WHERE m.run = c.run AND m.key = c.key AND m."column" = c."column"
-            )
-            WINDOW same AS (PARTITION BY c."column", c.detector, coalesce(c.given::text, c.old), c.new)
-        ) AS c
-        WHERE c.place = 1
-        ORDER BY c.alike * (1.01 - coalesce(c.confidence, 0)) DESC, c."column", c.key
-        LIMIT $2
-        """,
-        ("text", "int"),
-        (find(db, run_id).id, limit),
-    )
-
-
 def _parse_labels(target: TargetTable, labels: Any) -> list[tuple[str, str, Value]]:
     if not isinstance(labels, list):
         raise InvalidInput("labels must be a JSON list of objects", hint=_LABELS_HINT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,23 +22,42 @@ _CASTS = ("::", "to_date(", "date '")
 
 @dataclass(frozen=True, slots=True)
 class Transformation:
-    """A part of a step in SQL on the column {c} at `position`: where it applies, what it makes, of which old values."""
+    """A part of a step in SQL on a column {c}: where it applies, what it makes, of which values.
+
+    It changes the column at `position`. If `source` is another one, it makes its values of that, where there is none.
+    """
 
     step: int
     position: int
+    source: int
     description: str
     condition: str
     expression: str
     covered: frozenset[Value]
+
+    def covers(self, change: Mapping[str, Any]) -> bool:
+        """Whether it makes that change."""
+        return change["step"] == self.step and _basis(change)[1] in self.covered
 
     @property
     def is_total(self) -> bool:
         """Whether it fails for no value."""
         return not any(cast in self.condition + self.expression for cast in _CASTS)
 
-    def on(self, name: str) -> tuple[str, str]:
-        """The condition and the expression on a column of that name."""
-        return self.condition.format(c=name), self.expression.format(c=name)
+    def on(self, target: TargetTable, cell: Callable[[str], str]) -> tuple[str, str]:
+        """The condition and the expression, `cell` being SQL for a column by its name."""
+        name = cell(target.columns[self.source].name)
+        condition, expression = self.condition.format(c=name), self.expression.format(c=name)
+        if self.source == self.position:
+            return condition, expression
+        return f"coalesce({cell(target.columns[self.position].name)}, '') = '' AND {condition}", expression
+
+
+def _basis(change: Mapping[str, Any]) -> tuple[str, Value]:
+    """The column and the value that a change was made of."""
+    for name, value in json.loads(change["given"] or "{}").items():
+        return name, value
+    return change["column"], change["old"]
 
 
 def find(
@@ -49,9 +68,11 @@ def find(
     Values that a later change of the run has, and which are still there, may be made what that change says.
     """
     pairs: defaultdict[int, dict[Value, Value]] = defaultdict(dict)
+    sources: dict[int, str] = {}
     for change in changes:
         if change["step"] is not None:
-            pairs[change["step"]][change["old"]] = change["new"]
+            sources[change["step"]], value = _basis(change)
+            pairs[change["step"]][value] = change["new"]
     steps = db.rows(
         'SELECT step, "column"::text AS "column", detector, description, condition, expression FROM llm.step'
         " WHERE run = $1::uuid ORDER BY step",
@@ -59,21 +80,28 @@ def find(
         (run_id,),
     )
     positions = {column.name: place for place, column in enumerate(target.columns)}
-    # What a recipe cannot have of a table whose column is gone, it does without.
-    steps = [step for step in steps if step["step"] in pairs and step["column"] in positions]
-    steps = [step for step in steps if target.columns[positions[step["column"]]].type.startswith(_TEXTS)]
+
+    def is_text(name: str) -> bool:
+        # What a recipe cannot have of a table whose column is gone, it does without.
+        return name in positions and target.columns[positions[name]].type.startswith(_TEXTS)
+
+    steps = [step for step in steps if step["step"] in pairs and is_text(step["column"])]
+    steps = [step for step in steps if is_text(sources[step["step"]])]
     found = []
     for step, programs in zip(steps, _programs(db, steps, pairs), strict=True):
         position = positions[step["column"]]
+        source = positions[sources[step["step"]]]
         wanted = pairs[step["step"]]
         left = dict(wanted)
-        others = {value: value for value in set(content[position]) if value is not None and value not in wanted}
+        here = zip(content[source], content[position], strict=True)
+        present = {value for value, own in here if value is not None and (source == position or not own)}
+        others = {value: value for value in present if value not in wanted}
         for condition, expression in programs:
             made = _made(db, condition.format(c="t.v"), expression.format(c="t.v"), [*left, *others])
             covered = frozenset(value for value in made if value in left)
             if covered and all(made[value] == left.get(value, value) for value in made):
                 number, description = step["step"], step["description"]
-                found.append(Transformation(number, position, description, condition, expression, covered))
+                found.append(Transformation(number, position, source, description, condition, expression, covered))
                 left = {old: new for old, new in left.items() if old not in covered}
     return found
 

@@ -43,7 +43,7 @@ def update_statement(
     whens: defaultdict[int, list[str]] = defaultdict(list)
     wheres = []
     for each in transformations:
-        applies, made = each.on(quote_ident(target.columns[each.position].name))
+        applies, made = each.on(target, quote_ident)
         whens[each.position] += [comment(each.description), f"WHEN {applies} THEN {made}"]
         wheres.append(applies)
     uncovered = len(changes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pg_llm import arguments
-from pg_llm.cleaning import guard, kept_rules, overview, repairs, runs, steps
+from pg_llm.cleaning import guard, kept_rules, overview, repairs, review, runs, steps
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
 from pg_llm.errors import InvalidInput
@@ -41,7 +41,7 @@ def llm_review(db: Connection, run: str | None, k: int | None) -> list[dict[str,
     """The cells that are worth marking next: those that decide most others and are least sure."""
     if k is None or k < 1:
         raise InvalidInput(f"k must be at least 1, not {k}")
-    return runs.cells_to_review(db, run, k)
+    return review.cells_to_ask(db, runs.find(db, run), k)
 
 
 @sql_function

@@ -83,11 +83,7 @@ def load(spec: ModelSpec, threads: int, get: Get) -> Engine:
         elif spec.task == "generation":
             model = _causal(spec, folder, threads)
         elif gguf.files(folder):
-            raise InvalidModel(
-                f"a GGUF file cannot do {spec.task} here",
-                hint="Register it with the task generation. Encoders are read from safetensors; one in GGUF can be"
-                " served by llama.cpp as an endpoint.",
-            )
+            model = _encoder(spec, folder, threads)
         else:
             model = _transformer(spec, folder, digest, threads)
     if spec.task == "relations":
@@ -237,6 +233,17 @@ def _causal(spec: ModelSpec, folder: Path, threads: int) -> Engine:
     from pg_llm.models.causal import CausalModel
 
     return CausalModel(folder, _device(spec), threads)
+
+
+def _encoder(spec: ModelSpec, folder: Path, threads: int) -> Engine:
+    if spec.task != "embedding":
+        raise InvalidModel(
+            f"a GGUF file cannot do {spec.task} here",
+            hint="Register it with the task generation, or an encoder with the task embedding.",
+        )
+    from pg_llm.models.llama.embedding import LlamaEmbedding
+
+    return LlamaEmbedding(spec, folder, threads)
 
 
 def _transformer(spec: ModelSpec, folder: Path, digest: str, threads: int) -> Engine:

@@ -30,7 +30,11 @@ OPTIONS: dict[str, tuple[type[Any], str]] = {
         str,
         "name of the model that finds the entities between which a relations model finds relations",
     ),
-    "context": (int, "tokens of a prompt with its answer that a GGUF model reads at most, 4096 by default"),
+    "context": (
+        int,
+        "tokens of a prompt with its answer that a GGUF model reads at most, 4096 by default; of a text that one for"
+        " embeddings reads, 512",
+    ),
     "api_key_env": (str, "name of the server's environment variable that holds an endpoint's key"),
     "api_key_file": (str, "name of the file that holds it, in the folder `pg_llm/keys` of the data directory"),
     "allow_http": (bool, "`true` lets texts and key go in the clear to an `http://` address on another machine"),

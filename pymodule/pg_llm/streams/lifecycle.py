@@ -27,19 +27,20 @@ _TARGET = """
 """
 _INSERT = """
     INSERT INTO llm.all_stream (name, source, target, columns, transform, key, event_time, on_error, max_batch,
-                                max_delay, settings, usename)
-    VALUES ($1, $2::jsonb, $3::oid::regclass, $4::jsonb, $5, $6, $7, $8, $9, $10, $11::jsonb, pg_get_userbyid($12::oid))
+                                max_delay, settings, usename, followed)
+    VALUES ($1, $2::jsonb, $3::oid::regclass, $4::jsonb, $5, $6, $7, $8, $9, $10, $11::jsonb, pg_get_userbyid($12::oid),
+            $13::oid::regclass)
     ON CONFLICT (name) DO UPDATE SET source = excluded.source, columns = excluded.columns,
         transform = excluded.transform, key = excluded.key, event_time = excluded.event_time,
         on_error = excluded.on_error, max_batch = excluded.max_batch, max_delay = excluded.max_delay,
-        settings = excluded.settings, usename = excluded.usename, error = NULL,
+        settings = excluded.settings, usename = excluded.usename, followed = excluded.followed, error = NULL,
         state = CASE all_stream.state WHEN 'stopped' THEN 'running' ELSE all_stream.state END
-    WHERE all_stream.id = $13 RETURNING id
+    WHERE all_stream.id = $14 RETURNING id
 """
 _INSERT_TYPES = (
     *("text", "text", "int8", "text", "text"),
     "text[]",
-    *("text", "text", "int4", "int4", "text", "int8", "int4"),
+    *("text", "text", "int4", "int4", "text", "int8", "int8", "int4"),
 )
 _TYPES = """
     SELECT CASE t.oid WHEN 'unknown'::regtype THEN 'text' ELSE format_type(t.oid, NULL) END AS name
@@ -77,9 +78,10 @@ def create(
     about = _target(db, target)
     place = None if about else _new_place(db, target)
     read = sources.checked(_parsed("source", source))
+    followed, own = None, None
     if read["kind"] == "table":
-        read, own = table_source.resolved(db, read)
-    declared = records.columns(db, _parsed("columns", columns), read, own if read["kind"] == "table" else None)
+        read, followed, own = table_source.resolved(db, read)
+    declared = records.columns(db, _parsed("columns", columns), read, own)
     with search_path.pinned(db):
         milliseconds = _milliseconds(db, max_delay)
         owner = about["owner"] if about else db.current_role()
@@ -108,14 +110,14 @@ def create(
         _check(stream, described)
         if place is not None:
             stream = db.run_as(owner, lambda: _create_target(db, stream, place, described))
-        if read["kind"] == "table" and stream.target == read["oid"]:
+        if stream.target == followed:
             raise InvalidInput("a table cannot be the target of its own stream")
         _check_writing(db, stream, output)
-        number = _insert(db, stream, before)
+        number = _insert(db, stream, followed, before)
         if before is not None:
             table_source.unfollow(db, before)
-        if read["kind"] == "table":
-            table_source.follow(db, number, read)
+        if followed is not None:
+            table_source.follow(db, number, read, followed)
 
 
 def pause(db: Connection, name: str) -> None:
@@ -312,11 +314,11 @@ def _taken(db: Connection, name: str) -> list[Row]:
 
 
 @as_extension_owner
-def _insert(db: Connection, stream: Stream, before: int | None) -> int:
+def _insert(db: Connection, stream: Stream, followed: int | None, before: int | None) -> int:
     values = (
         *(stream.name, json.dumps(stream.source), stream.target, json.dumps(stream.columns), stream.transform),
         *(stream.key, stream.event_time, stream.on_error, stream.max_batch, stream.max_delay),
-        *(json.dumps(stream.settings), stream.owner, before),
+        *(json.dumps(stream.settings), stream.owner, followed, before),
     )
     rows = db.rows(_INSERT, _INSERT_TYPES, values)
     if not rows:

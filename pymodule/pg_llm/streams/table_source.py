@@ -27,7 +27,7 @@ _TYPES = """
 """
 _FOLLOWED = """
     SELECT c.oid::int8 AS oid, c.relowner::int8 AS owner FROM llm.all_stream AS s
-    JOIN pg_class AS c ON c.oid = (s.source ->> 'oid')::oid WHERE s.id = $1 AND s.source ->> 'kind' = 'table'
+    JOIN pg_class AS c ON c.oid = s.followed WHERE s.id = $1
 """
 _KEEP = "INSERT INTO llm.stream_change (stream, event, payload) SELECT $1, $2, r.row FROM unnest($3) AS r (row)"
 # Workers look by themselves as well; a transaction that notifies cannot be prepared.
@@ -57,8 +57,8 @@ _TAKE = """
 _WAITING = "SELECT count(*) AS waiting FROM llm.stream_change AS c WHERE c.stream = $1"
 
 
-def resolved(db: Connection, source: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """The source with the number of its table, and the table's columns with their types.
+def resolved(db: Connection, source: dict[str, Any]) -> tuple[dict[str, Any], int, list[tuple[str, str]]]:
+    """The source with the full name of its table; that table's number, and its columns with their types.
 
     Raises InsufficientPrivilege unless the caller has the rights of the table's owner.
     """
@@ -68,10 +68,10 @@ def resolved(db: Connection, source: dict[str, Any]) -> tuple[dict[str, Any], li
         ownership.check_owner(db, table)
         companion_triggers.check_followable(db, table, "stream_create")
         own = [(row["name"], row["type"]) for row in db.rows(_TYPES, ("int8",), (table.oid,))]
-    return {**source, "table": table.relation, "oid": table.oid}, own
+    return {**source, "table": table.relation}, table.oid, own
 
 
-def follow(db: Connection, stream: int, source: Mapping[str, Any]) -> None:
+def follow(db: Connection, stream: int, source: Mapping[str, Any], oid: int) -> None:
     """Create the triggers that keep what is written."""
     relation, events = source["table"], source["events"]
 
@@ -84,7 +84,7 @@ def follow(db: Connection, stream: int, source: Mapping[str, Any]) -> None:
             )
             db.execute(f"ALTER TRIGGER {name} ON {relation} DEPENDS ON EXTENSION pg_llm")
 
-    db.run_as(_owner(db, source), create)
+    db.run_as(_owner(db, oid), create)
 
 
 def unfollow(db: Connection, stream: int) -> None:
@@ -159,9 +159,9 @@ def _keep(db: Connection, stream: int, source: Table, event: str) -> None:
     run_as_extension_owner(db, lambda: db.rows(_TELL, ("int4",), (stream,)))
 
 
-def _owner(db: Connection, source: Mapping[str, Any]) -> int:
+def _owner(db: Connection, oid: int) -> int:
     query = "SELECT c.relowner::int8 AS owner FROM pg_class AS c WHERE c.oid = $1::oid"
-    return int(db.rows(query, ("int8",), (source["oid"],))[0]["owner"])
+    return int(db.rows(query, ("int8",), (oid,))[0]["owner"])
 
 
 @as_extension_owner

@@ -452,3 +452,36 @@ def test_a_refusal_counts_against_its_detector() -> None:
     assert second < 0.7
     # What was refused was another value; what was accepted alone changes nothing.
     assert confidence({3: False}, "other") == confidence({3: True}) == before[23, 0].confidence
+
+
+TOWNS = ["Portland OR", "San Diego CA", "Denver CO", "Austin TX", "New York City", "Boise ID", "New York"]
+
+
+def test_one_column_is_split_into_two_by_marks() -> None:
+    of = table(city=[*TOWNS, "Salem", "Reno"], state=texts([*[None] * 7, "OR", "NV"]))
+    of.marks = {(0, 0): "Portland", (0, 1): "OR", (2, 0): "Denver", (2, 1): "CO"}
+    found = {cell: each.new for cell, each in by_cell(ensemble.detect(of)).items() if cell not in of.marks}
+    assert found == {
+        (row, column): TOWNS[row][:-3] if not column else TOWNS[row][-2:] for row in (1, 3, 5) for column in (0, 1)
+    }
+    state = by_cell(ensemble.detect(of))[1, 1]
+    assert state.determinant == (0, "San Diego CA")
+    assert state.step is not None
+    assert state.step.description == "2 capitals at the end after ' ' of city"
+    # One mark says nothing, and a mark that nothing is there speaks against it.
+    of.marks = {(0, 0): "Portland", (0, 1): "OR"}
+    assert {cell for cell in by_cell(ensemble.detect(of)) if cell not in of.marks} == set()
+    of.marks = {(0, 1): "OR", (2, 1): "CO", (3, 1): None}
+    assert {cell for cell in by_cell(ensemble.detect(of)) if cell not in of.marks} == set()
+
+
+def test_a_value_that_stands_in_another_column() -> None:
+    of = table(
+        name=[f"p{n}" for n in range(8)],
+        city=["Oslo", "Bergen", "Hamar", None, None, None, None, None],
+        note=[None, None, None, "Oslo", "Bergen", "Hamar", "late", "Bodø"],
+    )
+    of.marks = {(3, 1): "Oslo", (4, 1): "Bergen"}
+    found = {cell: each.new for cell, each in by_cell(ensemble.detect(of)).items() if cell not in of.marks}
+    # What is no known value of the column may be anything.
+    assert found == {(5, 1): "Hamar"}

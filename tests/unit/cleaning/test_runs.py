@@ -159,11 +159,26 @@ def test_a_mark_is_of_a_cell_that_exists(town: FakeConnection) -> None:
 
 
 def test_cells_to_review_are_unmarked(town: FakeConnection) -> None:
-    town.answer("ORDER BY c.alike * (1.01 - coalesce(c.confidence, 0)) DESC", [{"key": key(1)}])
-    assert faces.llm_review.__wrapped__(town, RUN, 3) == [{"key": key(1)}]
-    call = town.asked("LIMIT $2")[-1]
-    assert call.values == (RUN, 3)
-    assert "NOT EXISTS ( SELECT FROM llm.mark" in call.query
+    doubted = {"key": key(1), "column": "name", "old": "OSLO", "new": "Oslo", "confidence": 0.5, "alike": 9}
+    town.answer("ORDER BY c.alike * (1.01 - coalesce(c.confidence, 0)) DESC", lambda _: [doubted | {"expected": 5.0}])
+    town.answer("c.key = ANY($2::jsonb[])", [{"key": key(80), "column": "name"}])
+    first, *others = faces.llm_review.__wrapped__(town, RUN, 3)
+    assert first == doubted
+    assert {(each["column"], each["old"], each["new"]) for each in others} == {
+        ("name", "Oslo", None),
+        ("size", "0", None),
+    }
+    assert {each["alike"] for each in others} == {80, 81}
+    assert "NOT EXISTS ( SELECT FROM llm.mark" in town.asked("LIMIT $2")[-1].query
+    # A form whose answer was another value is asked about again, and before all others.
+    marks = [{"key": key(0), "column": "size", "value": "10"}]
+    town.answer('SELECT key::text AS key, "column"::text AS "column", value FROM llm.mark', marks)
+    again = faces.llm_review.__wrapped__(town, RUN, 5)
+    assert [each["column"] for each in again[:3]] == ["size", "size", "size"]
+    assert len({each["key"] for each in again}) == 5
+    town.answer("AS c0", [])
+    town.answer("ORDER BY c.alike * (1.01 - coalesce(c.confidence, 0)) DESC", [])
+    assert faces.llm_review.__wrapped__(town, RUN, 3) == []
     with pytest.raises(InvalidInput, match="k must be at least 1, not 0"):
         faces.llm_review.__wrapped__(town, RUN, 0)
 

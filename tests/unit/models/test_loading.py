@@ -44,8 +44,8 @@ def test_what_is_no_digest_is_no_place(digest: str) -> None:
         loading.forget(ModelSpec("m", "graph", "database:" + "0" * 64, digest=digest or "x"))
 
 
-@pytest.mark.parametrize("task", ["embedding", "classification", "ranking"])
-def test_gguf_files_write_and_do_nothing_else(tmp_path: Path, task: str) -> None:
+@pytest.mark.parametrize("task", ["classification", "ranking"])
+def test_gguf_files_write_or_embed_and_do_nothing_else(tmp_path: Path, task: str) -> None:
     (tmp_path / "model.gguf").write_bytes(b"GGUF")
     with pytest.raises(InvalidModel, match=f"cannot do {task}") as caught:
         loading.load(ModelSpec("m", task, f"path:{tmp_path}"), 1, nothing_is_fetched)

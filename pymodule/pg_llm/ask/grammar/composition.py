@@ -39,13 +39,8 @@ def _clause(nodes: list[Node], tokens: Sequence[Token], schema: Schema) -> Form:
     mentioned = frozenset(node.ref[0] for node in nodes if node.kind == "table")
     ratios = clause.take("ratio")
     boundary = _boundary(clause, ratios[0]) if ratios else None
-    rated = next(
-        (node for node in clause.nodes if ratios and node.kind == "value" and node.end == ratios[0].start), None
-    )
-    if rated is not None and not mentioned:
-        # The cancellation rate is that of the rows which may be cancelled.
-        clause.nodes.append(Node("table", ratios[0].end, ratios[0].end, NO_WORDS, (rated.ref[0], -1)))
-        clause.nodes.sort(key=lambda node: (node.start, node.end))
+    if ratios:
+        _name_rated(clause, ratios[0])
     rules.apply(clause)
     form = Head(clause, ratios, boundary).form()
     form.mentioned = mentioned
@@ -53,6 +48,16 @@ def _clause(nodes: list[Node], tokens: Sequence[Token], schema: Schema) -> Form:
     form.assumptions += clause.assumptions
     form.plausibility *= clause.plausibility
     return form
+
+
+def _name_rated(clause: Clause, ratio: Node) -> None:
+    """Name the rows of a rate that are not named: the cancellation rate is that of what may be cancelled."""
+    value = next((node for node in clause.nodes if node.kind == "value" and node.end == ratio.start), None)
+    behind = next((node for node in clause.nodes if node.start >= ratio.end), None)
+    named = {node.ref[0] for node in clause.nodes if node.kind == "table"}
+    if value is not None and value.ref[0] not in named and (behind is None or behind.kind != "table"):
+        clause.nodes.append(Node("table", ratio.end, ratio.end, NO_WORDS, (value.ref[0], -1)))
+        clause.nodes.sort(key=lambda node: (node.start, node.end))
 
 
 def _boundary(clause: Clause, ratio: Node) -> int | None:

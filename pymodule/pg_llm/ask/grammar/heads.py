@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pg_llm.ask import words
 from pg_llm.ask.grammar.attachment import attach, related, repeats
-from pg_llm.ask.grammar.clause import Clause, Misfit, Node, shown_columns, with_words
+from pg_llm.ask.grammar.clause import NO_REF, Clause, Misfit, Node, shown_columns, with_words
 from pg_llm.ask.grammar.logical_form import NO_WORDS, Aggregate, Bucket, Column, Condition, Form, Related, Share, Term
 from pg_llm.ask.schema import Schema
 
@@ -263,6 +263,10 @@ class Head:
             return form
         if orders or len(rest) != 1 or rest[0].kind != "table":
             raise Misfit("groups without a measure")
+        by = [term.ref for key in keys if key.meaning == ("by",) for term in key.terms if isinstance(term, Column)]
+        if any(self._schema.column(ref).is_measure for ref in by):
+            # Employees by salary may be in that order.
+            raise Misfit("a group by a number")
         form = Form(rest[0].ref[0], plausibility=0.9 if keys[0].meaning == ("each",) else 0.8)
         for key in keys:
             self._group(form, key)
@@ -323,6 +327,10 @@ class Head:
                 if repeats(self._schema, form.main, node.ref[0]):
                     raise Misfit("rows beside each row")
                 form.select += shown_columns(self._schema, node.ref[0])
+        alone = columns[0].ref if len(columns) == 1 and chinese and order is None else NO_REF
+        if alone != NO_REF and "".join(token.text for token in self._clause.tokens).find("哪些") >= 0:
+            # Which values there are, each once.
+            form.distinct = not self._schema.names_row(alone) and not self._schema.column(alone).unique
         self._sort(form, order)
         self._mention(form, others)
         return form
@@ -364,7 +372,7 @@ class Head:
         term = order.term if order else None
         if order is None or not isinstance(term, Column):
             raise Misfit("nothing to show")
-        if {token.text.lower() for token in self._clause.tokens} & _PERSON_WORDS:
+        if order.ref != NO_REF or {token.text.lower() for token in self._clause.tokens} & _PERSON_WORDS:
             form = Form(term.table, shown_columns(self._schema, term.table), plausibility=0.95)
             self._sort(form, order)
             return form

@@ -165,7 +165,7 @@ def _affixes(tokens: Sequence[Token]) -> Iterator[Anchor]:
         rest = n + 2
         if token.stem not in _AFFIXES or n + 1 >= len(tokens) or tokens[n + 1].text.lower() not in ("with", "in"):
             continue
-        while rest < len(tokens) and tokens[rest].text.lower() in ("the", "a", "an", "letter", "word", "string"):
+        while rest < len(tokens) and tokens[rest].text in ("the", "a", "an", "letter", "word", "string"):
             rest += 1
         said = tokens[rest] if rest < len(tokens) else None
         if said and (said.kind == "quoted" or (len(said.text) == 1 and said.text.isupper())):

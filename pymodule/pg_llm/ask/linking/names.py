@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from pg_llm.ask import words
+from pg_llm.ask import chinese_nouns, words
 from pg_llm.ask.linking.operators import GLUE
 from pg_llm.ask.schema import Ref, Schema, SchemaColumn
 
@@ -25,6 +25,8 @@ _LONGEST_COMMENT = 3
 # What a name of several words is worth by its parts: without the table's words, without generic words, last, any other.
 _OWN, _CORE, _LAST, _OTHER = 0.97, 0.85, 0.72, 0.55
 _COMMENT = 0.95
+# What a translation of a name is worth.
+_TRANSLATED = 0.9
 _ROOT, _WORD_OF_COMMENT = 0.85, 0.4
 
 
@@ -41,6 +43,7 @@ class NameIndex:
                 self._add((t, -1), table.words[-1:], _LAST)
             self._add_comment((t, -1), table.phrases, "")
             noun = self._chinese_noun((table.name, *table.phrases))
+            self._add_translated((t, -1), table.name)
             for c, column in enumerate(table.columns):
                 if not self._is_reference(schema, (t, c)):
                     self._add_column((t, c), column, table.words, noun)
@@ -108,6 +111,13 @@ class NameIndex:
                 if word not in table:
                     self._add(ref, (word,), _OTHER)
         self._add_comment(ref, column.phrases, noun)
+        self._add_translated(ref, column.base_name)
+        if own and own != name:
+            self._add_translated(ref, "_".join(own))
+
+    def _add_translated(self, ref: Ref, identifier: str) -> None:
+        for form in chinese_nouns.names(identifier):
+            self._add_chinese(ref, form, _TRANSLATED, "")
 
     def _add(self, ref: Ref, phrase: tuple[str, ...], score: float) -> None:
         if len(phrase) == 1 and _HAN.search(phrase[0]):

@@ -86,7 +86,7 @@ class Llama:
         self.settings = settings
         self.running = 0
         # Keys and values of a whole context are twice the memory of a small model: they are there once a text needs it.
-        self._context = min(_FIRST_CONTEXT, settings.context)
+        self._context = settings.context if settings.embedding else min(_FIRST_CONTEXT, settings.context)
         self._room = _Room(settings.slots)
         self._known_tokens: dict[str, list[int]] = {}
         self._renderings: set[asyncio.Task[dict[str, Any]]] = set()
@@ -104,7 +104,7 @@ class Llama:
         """Run a coroutine that calls this process; cancelling the future ends what llama.cpp does for it."""
         return event_loop.start(work)
 
-    async def post(self, resource: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def post(self, resource: str, body: dict[str, Any]) -> Any:
         """The answer to a request that needs a slot for a moment.
 
         Raises InvalidInput for what llama.cpp refuses, and Error where it crashed twice.
@@ -222,13 +222,14 @@ class Llama:
             hint="left(text, 4000) shortens a text; the option context of the model lets it read more.",
         )
 
-    async def _post(self, resource: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def _post(self, resource: str, body: dict[str, Any]) -> Any:
         with _lost():
             response = await (await self._client()).post(resource, content=_encoded(body))
         if response.is_error:
             raise self._refused(response.content)
-        answer: dict[str, Any] = response.json()
-        self._check_context(answer)
+        answer = response.json()
+        if isinstance(answer, dict):
+            self._check_context(answer)
         return answer
 
     async def _stream(self, resource: str, body: dict[str, Any]) -> list[dict[str, Any]]:

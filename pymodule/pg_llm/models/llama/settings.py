@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from pg_llm.errors import InvalidModel
 from pg_llm.models import gguf
 from pg_llm.models.spec import ModelSpec
 
@@ -13,6 +14,8 @@ from pg_llm.models.spec import ModelSpec
 _SLOTS, _MORE_SLOTS, _FEW_THREADS = 2, 4, 4
 # Tokens of a prompt and its answer together, unless the option says more.
 _CONTEXT = 4096
+# Tokens of a text that an encoder reads together, unless the option says more.
+_ENCODED = 512
 # Prompt tokens that are computed together. More would take more memory (512: 14 MB).
 _BATCH = 64
 # Types of keys and of values. Where both are 16-bit floating point, llama.cpp computes attention in ways that depend on
@@ -45,22 +48,30 @@ def choose(spec: ModelSpec, folder: Path, threads: int) -> Settings:
     """The settings for a model's files; `threads` is 0 for one per core. Raises InvalidModel."""
     files = gguf.files(folder)
     header = gguf.read_header(files[0])
+    embedding = spec.task == "embedding"
+    if header.is_encoder and not embedding:
+        raise InvalidModel(f"an encoder in GGUF cannot do {spec.task}", hint="Register it with the task embedding.")
     size = sum(file.stat().st_size for file in files)
     threads = threads or os.cpu_count() or 1
-    context = min(header.context, spec.options.get("context", _CONTEXT))
+    context = min(header.context, spec.options.get("context", _ENCODED if embedding else _CONTEXT))
     of_process = max(1, min(threads, size // _BYTES_PER_THREAD))
     processes = min(threads // of_process, _MOST_PROCESSES)
     slots = _SLOTS if threads <= _FEW_THREADS else _MORE_SLOTS
     if wanted := spec.options.get("concurrency"):
         processes = min(processes, wanted)
         slots = -(-wanted // processes)
+    if embedding:
+        # Texts that are read together have other vectors than alone, in the last digits.
+        slots = 1
     return Settings(
         file=str(files[0].resolve()),
         bytes=size + processes * slots * context * header.bytes_per_token,
         context=context,
         slots=slots,
-        batch=min(_BATCH, context),
+        # Attention in both directions needs all of a text at once.
+        batch=context if embedding else min(_BATCH, context),
         threads=of_process,
         processes=processes,
         cache_types=_QUANTIZED if header.has_blocks else _UNQUANTIZED,
+        embedding=embedding,
     )

@@ -32,6 +32,11 @@ class Batch:
         self.records += records
         self.bytes += sum(len(record.payload or b"") for record in records)
 
+    def left(self, delay: float) -> float:
+        """For how many seconds it may wait for more."""
+        waited = time.monotonic() - self.since if self.records else 0.0
+        return max(0.001, delay - waited)
+
     def is_due(self, size: int, delay: float) -> bool:
         """Whether it is full, or its first record has waited for long enough."""
         if not self.records:

@@ -78,7 +78,11 @@ class Kafka(Source):
     def read(self, limit: int, seconds: float) -> list[Record]:
         records = []
         names = self._names
-        for message in self._consumer.consume(limit, timeout=seconds):
+        # The first one when it comes, and whatever has come with it.
+        first = self._consumer.poll(seconds)
+        if first is None:
+            return []
+        for message in (first, *(self._consumer.consume(limit - 1, timeout=0) if limit > 1 else ())):
             place = message.topic(), message.partition()
             partition = names.get(place) or names.setdefault(place, f"{place[0]}/{place[1]}")
             if error := message.error():

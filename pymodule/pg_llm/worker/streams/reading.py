@@ -107,7 +107,7 @@ class Reader(threading.Thread):
                 self._ending.wait(_LEASE)
                 continue
             try:
-                records = source.read(size - len(batch.records), min(_SLICE, wait) or 0.001)
+                records = source.read(size - len(batch.records), min(_SLICE, batch.left(wait)))
                 ends = source.ends()
             except OutOfRange as error:
                 # The other partitions go on, from where the database has them.

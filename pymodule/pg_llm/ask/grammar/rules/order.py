@@ -35,6 +35,13 @@ def superlative(clause: Clause, index: int) -> bool:
     if node is None:
         return False
     what = node.meaning[1] if len(node.meaning) > 1 else ""
+    counted = clause.at(index + 2, "table")
+    if what == "most" and counted and (restricting := clause.at(index + 1, "condition")):
+        # Most cancelled orders: of the orders that were cancelled.
+        if restricting.ref[0] != counted.ref[0]:
+            raise Misfit("most of other rows")
+        clause.nodes[index], clause.nodes[index + 1] = restricting, node
+        index += 1
     place = index - 1 if clause.chinese and what != "top" else index + 1
     behind_verb = (before := clause.at(index - 1, "column")) is not None and before.meaning == ("verb",)
     other = index + 1 if clause.chinese else index - 1 if what == "date" or behind_verb else place
@@ -52,7 +59,10 @@ def superlative(clause: Clause, index: int) -> bool:
     ref = _aged(clause, index) if what == "age" else attribute(clause, index, what)
     if what == "age" and clause.schema.column(ref).kind == "date":
         node = replace(node, meaning=("asc" if node.meaning[0] == "desc" else "desc", what))
-    return _put_order(clause, index, index, node, Column(ref))
+    _put_order(clause, index, index, node, Column(ref))
+    # An adjective is about rows: the highest paid chef is no salary.
+    clause.nodes[index].ref = (ref[0], -1)
+    return True
 
 
 def _aged(clause: Clause, index: int) -> Ref:

@@ -17,12 +17,14 @@ import numpy as np
 
 from pg_llm.cleaning.host.detectors import (
     affixes,
+    calibration,
     case_and_space,
     dependencies,
     dependency_votes,
     encoding,
     key_collision,
     learned_programs,
+    neighbour_values,
     outliers,
     standardized,
     truth_discovery,
@@ -87,6 +89,7 @@ class Ensemble:
         found += self._keep(votes, lambda: list(dependency_votes.detect(self._standardized, unsettled)))
         others = [finding for detector in _BY_NAME for finding in self._findings(detector)]
         others += learned_programs.detect(table)
+        others += neighbour_values.detect(table)
         found += [finding for finding in others if finding.column not in settled]
         return _without_contradictions(_combine_by_column(table, found))
 
@@ -127,8 +130,16 @@ def _combine_by_column(table: Table, findings: Sequence[Finding]) -> list[Findin
     by_column: defaultdict[int, list[Finding]] = defaultdict(list)
     for finding in findings:
         by_column[finding.column].append(_weighted(finding, precision))
-    combined = [each for column, found in by_column.items() for each in _combine_column(table, column, found)]
+    combined = [
+        _calibrated(each) for column, found in by_column.items() for each in _combine_column(table, column, found)
+    ]
     return combined + list(_contradicted_by_marks(table))
+
+
+def _calibrated(finding: Finding) -> Finding:
+    if finding.confidence is None:
+        return finding
+    return replace(finding, confidence=calibration.calibrated(finding.detector, finding.confidence))
 
 
 def _without_contradictions(findings: list[Finding]) -> list[Finding]:

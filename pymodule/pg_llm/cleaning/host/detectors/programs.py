@@ -137,6 +137,22 @@ def cut(delimiter: str, before: bool, first: bool) -> Program:
     return Program(description, apply, True, f"strpos({{c}}, {quoted}) > 0 AND {expression} <> ''", expression)
 
 
+def ending(delimiter: str, length: int, is_number: bool, before: bool) -> Program:
+    """What is before, or what is, a code of so many capitals or digits at the end: Portland OR."""
+    code = f"[0-9]{{{length}}}" if is_number else f"[A-Z]{{{length}}}"
+    pattern = re.compile(f"(.*\\w){re.escape(delimiter)}({code})", re.DOTALL)
+
+    def apply(value: str) -> str | None:
+        found = pattern.fullmatch(value)
+        return None if found is None else found[1] if before else found[2]
+
+    kind = f"{length} {'digits' if is_number else 'capitals'} at the end after {delimiter!r}"
+    condition = f"{{c}} ~ {literal(f'^.*{chr(92)}w{re.escape(delimiter)}{code}$')}"
+    cut_off = f"left({{c}}, -{length + len(delimiter)})" if before else f"right({{c}}, {length})"
+    return Program(f"what is before {kind}" if before else kind, apply, False, condition, cut_off)
+
+
+_ENDING = re.compile(r"(.*\w)(\W+)([A-Z]{2,5}|[0-9]{2,5})", re.DOTALL)
 _CASES = (
     Program("in lower case", str.lower, True, "{c} <> lower({c})", "lower({c})"),
     Program("in upper case", str.upper, True, "{c} <> upper({c})", "upper({c})"),
@@ -152,6 +168,8 @@ def propose(old: str, new: str, decimals: int) -> Iterator[Program]:
 
 def _candidates(old: str, new: str, decimals: int) -> Iterator[Program]:
     yield from (number(None), number(decimals), WITHOUT_ZEROS, SERIAL_DATE)
+    if (found := _ENDING.fullmatch(old)) and new in (found[1], found[3]):
+        yield ending(found[2], len(found[3]), found[3].isdecimal(), new == found[1])
     place = old.find(new)
     if new and place >= 0:
         yield strip(old[:place], old[place + len(new) :])

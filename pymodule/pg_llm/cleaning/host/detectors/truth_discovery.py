@@ -173,9 +173,11 @@ class _TruthEstimate:
             self._update(0.0 if self._any_marked and not round_ else _UNKNOWN_WEIGHT if self._any_marked else 1.0)
 
     def sources_differ(self) -> bool:
-        """Whether the sources' accuracies differ by more than chance."""
+        """Whether the sources' accuracies differ by more than chance, each report counted in full."""
         chi_square = degrees = 0.0
-        for right, reported in zip(self._right, self._reported, strict=True):
+        for reports in self.reports:
+            right = _sums(reports.source, reports.probability[reports.claim], self._sources)
+            reported = np.bincount(reports.source, minlength=self._sources).astype(np.float64)
             mean = self._mean_accuracy(right, reported)
             known = reported > 0
             expected = reported[known] * mean

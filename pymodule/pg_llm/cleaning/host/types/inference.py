@@ -18,6 +18,8 @@ _MIN_SHARE = 0.9
 _MIN_CHECKED = 3
 _MAX_LENGTH = 200
 _FEW = 100
+# If the values that do not fit may be slips, so many must fit; of places so many, and each other one must be so rare.
+_MIN_MOST, _MIN_PLACES, _MAX_OTHER = 0.7, 5, 0.02
 # Writings of yes and no in one column at most; the usual ones have this share.
 _MAX_ANSWERS, _MIN_ANSWER = 24, 0.1
 # Shorter numbers are dialled within a town, and look like many other codes.
@@ -37,7 +39,7 @@ def infer(counts: Counts, locale: str | None = None) -> ColumnType:
         return ColumnType("")
     for find in (_booleans, _checked, _contacts, date_columns.infer, _phones, number_columns.infer, _places):
         found = find(known, locale)
-        if found is not None and found.share >= _MIN_SHARE:
+        if found is not None and (found.share >= _MIN_SHARE or found.name in _PLACES):
             return found
     return word_columns.infer(known)
 
@@ -76,7 +78,11 @@ def _checked(counts: Counts, _: str | None) -> ColumnType | None:
 
 def _contacts(counts: Counts, _: str | None) -> ColumnType | None:
     for name, fits in (("email", contacts.email), ("url", contacts.url)):
-        if (found := share(counts, fits)) >= _MIN_SHARE:
+        found = share(counts, fits)
+        # Slips of URLs are URLs among URLs.
+        if name == "url" and _MIN_MOST <= found < _MIN_SHARE:
+            found = share(counts, lambda value: contacts.url_without_slips(value, "http"))
+        if found >= _MIN_SHARE:
             return ColumnType(name, found)
     return None
 
@@ -110,7 +116,17 @@ def _places(counts: Counts, _: str | None) -> ColumnType | None:
     if not shares:
         return None
     best = max(shares, key=lambda name: shares[name])
-    return ColumnType(best, shares[best]) if shares[best] >= _MIN_SHARE else None
+    if shares[best] < _MIN_SHARE and not _are_misspelt(counts, _PLACES[best], shares[best]):
+        return None
+    return ColumnType(best, shares[best])
+
+
+def _are_misspelt(counts: Counts, fits: Callable[[str], object], found: float) -> bool:
+    """Whether many values fit, and each of the others is so rare that it may be a slip."""
+    if found < _MIN_MOST or sum(bool(fits(value)) for value in counts) < _MIN_PLACES:
+        return False
+    others = max((count for value, count in counts.items() if not fits(value)), default=0)
+    return others <= _MAX_OTHER * sum(counts.values())
 
 
 def _is_language(text: str) -> bool:

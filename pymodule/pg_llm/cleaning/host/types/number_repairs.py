@@ -143,8 +143,9 @@ def sentinels(counts: Counts) -> Iterator[ValueRepair]:
     if nines >= _MIN_SENTINELS and len(others) >= _MIN_COUNT and min(others) >= 0:
         reason = "no other number is negative, and programs write nines where there is none"
         for value in marks:
-            confidence = _UNSURE if value == "-1" else _LIKELY
-            yield ValueRepair(value, None, confidence, "missing", "numbers that stand for none become NULL", reason)
+            step = "numbers that stand for none become NULL"
+            # Beside nines, -1 is one of them; still it may be a number.
+            yield ValueRepair(value, None, _LIKELY, "missing", step, reason, suspect=value == "-1")
 
 
 def _without_unit(counts: Counts, chosen: dict[str, Number], column: ColumnType) -> set[str]:

@@ -102,7 +102,15 @@ def _misspelt_hosts(counts: Counts) -> dict[str, str]:
     frequent = [host for host, count in hosts.items() if count >= _MIN_HOST and len(host) >= _MIN_HOST_LENGTH]
     found = {}
     for host, count in hosts.items():
-        near = [each for each in frequent if each != host and OSA.distance(host, each, score_cutoff=1) <= 1]
+        # ymail.com is another host: hardly anybody mistypes the first letter, and .co is a domain as .com is.
+        near = [
+            each
+            for each in frequent
+            if each != host
+            and each[0] == host[0]
+            and each.rpartition(".")[2] == host.rpartition(".")[2]
+            and OSA.distance(host, each, score_cutoff=1) <= 1
+        ]
         if len(near) == 1 and count * _HOST_RATIO <= hosts[near[0]]:
             found[host] = near[0]
     return found
