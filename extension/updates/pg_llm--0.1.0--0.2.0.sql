@@ -428,11 +428,11 @@ COMMENT ON FUNCTION llm_tag_votes IS 'How several models, or several wordings of
 DROP FUNCTION llm_duplicates;
 CREATE FUNCTION llm_duplicates(
     target regclass, columns text[] DEFAULT NULL, threshold double precision DEFAULT 0.65
-) RETURNS TABLE (key_a jsonb, key_b jsonb, score real, differs text[])
+) RETURNS TABLE (key_a jsonb, key_b jsonb, score real, differs text[], cluster bigint)
 LANGUAGE plpython3u STABLE ROWS 100 SET search_path = pg_catalog, pg_temp
-AS $$ from pg_llm.functions import cleaning; return cleaning.llm_duplicates(target, columns, threshold) $$;
+AS $$ from pg_llm.functions import duplicates; return duplicates.llm_duplicates(target, columns, threshold) $$;
 
-COMMENT ON FUNCTION llm_duplicates IS 'Pairs of rows of a table that are nearly the same, the most alike first, with the columns that differ.';
+COMMENT ON FUNCTION llm_duplicates IS 'Pairs of rows of a table that are about one thing, cluster by cluster, with the columns that differ.';
 
 DROP FUNCTION llm_review;
 CREATE FUNCTION llm_review(run uuid, k bigint DEFAULT 10) RETURNS TABLE (
@@ -1007,8 +1007,9 @@ LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import streams; return streams.stream_report(stream, partition, error, stop) $$;
 COMMENT ON FUNCTION llm.stream_report IS 'Say in stream_stats what keeps a worker from reading a partition, or the whole stream; it may stop the stream.';
 
+-- JSON in texts, which is read where it is needed.
 CREATE FUNCTION llm.stream_write(
-    stream int, claims json, payloads json, places json, positions json, times json, keys json, dead json
+    stream int, claims text, payloads text, places text, positions text, times text, keys text, dead text
 ) RETURNS bigint
 LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import streams; return streams.stream_write(stream, claims, payloads, places, positions, times, keys, dead) $$;
@@ -1019,6 +1020,42 @@ CREATE FUNCTION llm.follow_stream() RETURNS trigger
 LANGUAGE plpython3u SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
 AS $$ from pg_llm.functions import streams; return streams.follow_stream(TD) $$;
 COMMENT ON FUNCTION llm.follow_stream IS 'Statement trigger of a table that is a stream''s source: keeps the rows that were written until they are read.';
+
+CREATE FUNCTION llm_golden(
+    target regclass, survivorship jsonb DEFAULT '{}', columns text[] DEFAULT NULL,
+    threshold double precision DEFAULT 0.95, clusters jsonb DEFAULT NULL
+) RETURNS TABLE (cluster bigint, kept jsonb, removed jsonb, golden jsonb, changed jsonb)
+LANGUAGE plpython3u STABLE ROWS 100 TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import duplicates; return duplicates.llm_golden(target, survivorship, columns, threshold, clusters) $$;
+COMMENT ON FUNCTION llm_golden IS 'The golden records that llm_merge would make of the duplicates of a table.';
+
+-- Without SET search_path, so that the tables' triggers run as they do for any other statement.
+CREATE FUNCTION llm_merge(
+    target regclass, survivorship jsonb DEFAULT '{}', columns text[] DEFAULT NULL,
+    threshold double precision DEFAULT 0.95, clusters jsonb DEFAULT NULL
+) RETURNS uuid
+LANGUAGE plpython3u VOLATILE TRANSFORM FOR TYPE jsonb
+AS $$ from pg_llm.functions import duplicates; return duplicates.llm_merge(target, survivorship, columns, threshold, clusters) $$;
+COMMENT ON FUNCTION llm_merge IS 'Make one golden record of each cluster of duplicates, and point foreign keys to it; returns the run.';
+
+CREATE FUNCTION llm_unmerge(run uuid) RETURNS TABLE (restored bigint, edited bigint, gone bigint)
+LANGUAGE plpython3u VOLATILE ROWS 1
+AS $$ from pg_llm.functions import duplicates; return duplicates.llm_unmerge(run) $$;
+COMMENT ON FUNCTION llm_unmerge IS 'Put the rows and foreign keys back that llm_merge removed and changed; edited and deleted ones are counted.';
+
+CREATE FUNCTION llm_match(
+    input text, reference regclass, "column" text, k bigint DEFAULT 1, threshold double precision DEFAULT 0.5
+) RETURNS TABLE (key jsonb, value text, score real)
+LANGUAGE plpython3u STABLE ROWS 1 COST 10000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import duplicates; return duplicates.llm_match(input, reference, column, k, threshold) $$;
+COMMENT ON FUNCTION llm_match IS 'The values of a reference table that a text means, with the keys of their rows; none where it is not sure.';
+
+CREATE FUNCTION llm_match_batch(
+    inputs text[], reference regclass, "column" text, k bigint DEFAULT 1, threshold double precision DEFAULT 0.5
+) RETURNS TABLE (ordinality bigint, key jsonb, value text, score real)
+LANGUAGE plpython3u STABLE ROWS 100 COST 10000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import duplicates; return duplicates.llm_match_batch(inputs, reference, column, k, threshold) $$;
+COMMENT ON FUNCTION llm_match_batch IS 'As llm_match for many texts, in one call; ordinality says which text a row is about.';
 
 -- Rights.
 REVOKE ALL ON llm.model_file, llm.own_graph, llm.own_graph_source, llm.own_graph_row, llm.own_entity,
@@ -2100,6 +2137,7 @@ CREATE TABLE llm.all_stream (
     source pg_catalog.jsonb NOT NULL CHECK (pg_catalog.jsonb_typeof(source) OPERATOR(pg_catalog.=) 'object'),
     target pg_catalog.regclass NOT NULL,
     columns pg_catalog.jsonb NOT NULL CHECK (pg_catalog.jsonb_typeof(columns) OPERATOR(pg_catalog.=) 'array'),
+    CHECK (NOT pg_catalog.jsonb_path_exists(columns, 'strict $[*] ? (@.type() != "array" || @.size() != 2 || @[0].type() != "string" || @[1].type() != "string")')),
     transform pg_catalog.text,
     key pg_catalog.text[] NOT NULL,
     event_time pg_catalog.text,
@@ -2350,6 +2388,74 @@ WITH CHECK OPTION;
 COMMENT ON VIEW llm.rule IS 'Your rules on tables: name, severity, and what they demand';
 GRANT SELECT, INSERT ON llm.all_rule TO pg_database_owner;
 GRANT SELECT, INSERT, UPDATE, DELETE ON llm.rule TO PUBLIC;
+-- So far.
+
+-- Merges of duplicates.
+-- Views over these leave each role its own rows, as those of llm.cleaning do.
+CREATE TABLE llm.all_record_merge (
+    id pg_catalog.uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
+    target pg_catalog.regclass NOT NULL,
+    relation pg_catalog.text NOT NULL,
+    survivorship pg_catalog.jsonb NOT NULL,
+    usename pg_catalog.name NOT NULL DEFAULT CURRENT_USER,
+    merged_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    undone_at pg_catalog.timestamptz
+);
+COMMENT ON TABLE llm.all_record_merge IS 'The merges of duplicates of all roles, for dumps';
+COMMENT ON COLUMN llm.all_record_merge.relation IS 'The name of the table, by which it is found again after it was built anew';
+
+CREATE TABLE llm.all_merged_row (
+    run pg_catalog.uuid NOT NULL REFERENCES llm.all_record_merge ON DELETE CASCADE,
+    key pg_catalog.jsonb NOT NULL,
+    kept pg_catalog.jsonb NOT NULL,
+    before pg_catalog.jsonb NOT NULL,
+    after pg_catalog.jsonb,
+    PRIMARY KEY (run, key)
+);
+COMMENT ON TABLE llm.all_merged_row IS 'The merged rows of all roles, for dumps';
+COMMENT ON COLUMN llm.all_merged_row.kept IS 'The primary key of the row that stands for it now: the golden record';
+COMMENT ON COLUMN llm.all_merged_row.before IS 'The values of a removed row, or those that the golden record had before, as text';
+COMMENT ON COLUMN llm.all_merged_row.after IS 'The values that the golden record got instead; NULL for a removed row';
+
+CREATE TABLE llm.all_repointed_row (
+    run pg_catalog.uuid NOT NULL REFERENCES llm.all_record_merge ON DELETE CASCADE,
+    number pg_catalog.int8 NOT NULL,
+    relation pg_catalog.text NOT NULL,
+    key pg_catalog.jsonb NOT NULL,
+    before pg_catalog.jsonb NOT NULL,
+    after pg_catalog.jsonb,
+    PRIMARY KEY (run, number)
+);
+COMMENT ON TABLE llm.all_repointed_row IS 'The rows that were pointed to golden records, of all roles, for dumps';
+COMMENT ON COLUMN llm.all_repointed_row.key IS 'The primary key of the row, as it is now';
+COMMENT ON COLUMN llm.all_repointed_row.before IS 'The values of its foreign key before, or all values of a row that was removed as a repetition, as text';
+COMMENT ON COLUMN llm.all_repointed_row.after IS 'The values of its foreign key since; NULL for a row that was removed';
+
+SELECT pg_catalog.pg_extension_config_dump('llm.all_record_merge', 'WHERE target IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relkind = ANY (''{r,p}'') AND c.relpersistence <> ''t'')');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_merged_row', 'WHERE run IN (SELECT r.id FROM llm.all_record_merge AS r WHERE r.target IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relkind = ANY (''{r,p}'') AND c.relpersistence <> ''t''))');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_repointed_row', 'WHERE run IN (SELECT r.id FROM llm.all_record_merge AS r WHERE r.target IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relkind = ANY (''{r,p}'') AND c.relpersistence <> ''t''))');
+CREATE VIEW llm.record_merge WITH (security_barrier) AS
+SELECT m.id, m.target, m.relation, m.survivorship, m.usename, m.merged_at, m.undone_at
+FROM llm.all_record_merge AS m
+WHERE m.usename OPERATOR(pg_catalog.=) CURRENT_USER
+WITH CHECK OPTION;
+COMMENT ON VIEW llm.record_merge IS 'Your merges of duplicates: table, survivorship, when, and when undone';
+
+CREATE VIEW llm.merged_row WITH (security_barrier) AS
+SELECT w.run, w.key, w.kept, w.before, w.after
+FROM llm.all_merged_row AS w
+WHERE w.run IN (SELECT m.id FROM llm.all_record_merge AS m WHERE m.usename OPERATOR(pg_catalog.=) CURRENT_USER)
+WITH CHECK OPTION;
+COMMENT ON VIEW llm.merged_row IS 'The rows of your merges: which row stands for which, and what they held';
+
+CREATE VIEW llm.repointed_row WITH (security_barrier) AS
+SELECT p.run, p.number, p.relation, p.key, p.before, p.after
+FROM llm.all_repointed_row AS p
+WHERE p.run IN (SELECT m.id FROM llm.all_record_merge AS m WHERE m.usename OPERATOR(pg_catalog.=) CURRENT_USER)
+WITH CHECK OPTION;
+COMMENT ON VIEW llm.repointed_row IS 'The rows of other tables whose foreign keys your merges changed';
+GRANT SELECT, INSERT ON llm.all_record_merge, llm.all_merged_row, llm.all_repointed_row TO pg_database_owner;
+GRANT SELECT, INSERT, UPDATE, DELETE ON llm.record_merge, llm.merged_row, llm.repointed_row TO PUBLIC;
 -- So far.
 
 -- What calls cost.

@@ -19,6 +19,7 @@ Error                      XX000  a defect in pg_llm itself
 ├── UndefinedStream        42704  a stream, window or alert that is not there for the caller
 ├── DuplicateStream        42710  a stream, window or alert of that name, or a table that is in the way
 ├── UndefinedObject        42704  a table or column that the caller cannot ask about
+├── DuplicateObject        42710  a name that something else has already
 ├── UndefinedQuestion      42704  a question that is not in the caller's log
 ├── NoAnswer               P0002  a question that no query answers surely enough
 ├── UndefinedIndex         42704  a table without the semantic index that was asked for, or one that has lost a column

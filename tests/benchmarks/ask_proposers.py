@@ -57,7 +57,7 @@ def running(databases: dict[str, psycopg.Connection], asked: Sequence[Question])
 
 
 def _question(request: Request) -> str:
-    return re.findall(r"Question: (.*)", str(request.body["messages"][0]["content"]))[-1].strip()
+    return re.findall(r"that answers: (.*)", str(request.body["messages"][0]["content"]))[-1].strip()
 
 
 def _gold(asked: Sequence[Question], step: int, first: bool) -> dict[str, str]:

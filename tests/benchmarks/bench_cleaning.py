@@ -17,7 +17,9 @@ from functools import partial
 from typing import Any
 
 import damage_scores
+import persons
 import psycopg
+import splink_peer
 from database import install
 from dirty import NAMES, Cell, Pair, f1, formats, load, read, repair_f1, vote
 from febrl import febrl
@@ -146,6 +148,27 @@ def _duplicates(db: psycopg.Connection) -> Iterator[dict[str, Any]]:
         found = {(min(pair), max(pair)) for pair in db.execute(query, (name,)).fetchall()}
         label = f"{name}: llm_duplicates, {len(people)} persons"
         yield compared(COMMAND, label, "same surname and birth", f1(peer, true), f1(found, true), "F1", True, 3)
+
+
+def _persons(db: psycopg.Connection) -> Iterator[dict[str, Any]]:
+    """Made persons with households, twins and moves: as many as the environment variable PERSONS says."""
+    count = int(os.environ.get("PERSONS", "20000"))
+    people, found = persons.persons(count, seed=501)
+    load(
+        db,
+        "person",
+        ["number", *persons.PERSON_COLUMNS],
+        ([str(n), *(value or "" for value in row)] for n, row in enumerate(found)),
+    )
+    true = set(persons.pairs_of(people))
+    peer, peer_seconds = splink_peer.duplicates(found, 0.95)
+    started = time.monotonic()
+    query = "SELECT (key_a ->> 'number')::int, (key_b ->> 'number')::int FROM llm_duplicates('person')"
+    own = {(min(pair), max(pair)) for pair in db.execute(query).fetchall()}
+    seconds = time.monotonic() - started
+    label = f"{count:,} made persons: llm_duplicates"
+    yield compared(COMMAND, label, "splink at 0.95", f1(peer, true), f1(own, true), "F1", True, 3)
+    yield compared(COMMAND, label, "splink at 0.95, CPU", peer_seconds, seconds, "s", False, 1)
 
 
 def _quality(db: psycopg.Connection, name: str, pair: Pair) -> Iterator[dict[str, Any]]:

@@ -61,7 +61,8 @@ def test_every_function_is_pinned_and_none_has_its_owners_rights(db: psycopg.Con
             or name
             in INLINED
             | {"stream_create", "stream_alert"}
-            | {"llm_apply", "llm_rollback", "llm_calibrate_ask", "llm_define_metric", "llm_catalog_import"}
+            | {"llm_apply", "llm_rollback", "llm_merge", "llm_unmerge"}
+            | {"llm_calibrate_ask", "llm_define_metric", "llm_catalog_import"}
         )
         assert own or any(setting.startswith("search_path=pg_catalog, pg_temp") for setting in config), name
 

@@ -126,7 +126,7 @@ CALL llm_column_view('shop.note')                                       ok      
 CALL llm_drop_column('shop.note', 'shout')                              ok        ok    42501   42501 42501
 llm_correct('shop.note', 'shout', '{"id": 1}', 'a')                     ok        ok    42501   42501 42501
 llm_corrections('shop.note')                                            ok        ok    ok      42501 42501
-CALL stream_create('s', '{"kind":"table","table":"shop.note"}', 'shop.s')ok        ok    42501   42501 42501
+CALL stream_create('s','{"kind":"table","table":"shop.note"}','shop.s') ok        ok    42501   42501 42501
 CALL stream_pause('orders')                                             ok        ok    42704   42704 42501
 CALL stream_resume('orders')                                            ok        ok    42704   42704 42501
 stream_seek('orders', 'a/0', 0)                                         ok        ok    42704   42704 42501

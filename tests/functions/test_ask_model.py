@@ -75,7 +75,7 @@ def test_a_perfect_model_is_heard(db: psycopg.Connection, endpoint: FaultyEndpoi
 
     def behaviour(request: Request) -> Reply:
         first = str(request.body["messages"][0]["content"])
-        return Reply(chat(gold[re.findall(r"Question: (.*)", first)[-1]]))
+        return Reply(chat(gold[re.findall(r"that answers: (.*)", first)[-1]]))
 
     endpoint.behaviour = behaviour
     load(db, names[0])

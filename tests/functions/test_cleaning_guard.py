@@ -224,6 +224,7 @@ def test_it_never_makes_a_write_fail(db: psycopg.Connection) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_partitions_copy_and_a_table_built_anew(clinic: psycopg.Connection) -> None:
     clinic.execute(f"""
         ALTER TABLE clinic RENAME TO plain; CREATE TABLE clinic ({COLUMNS}) PARTITION BY RANGE (id);
@@ -271,6 +272,7 @@ def test_the_guard_is_the_owner_s_own(clinic: psycopg.Connection, role: str) -> 
     assert value(clinic, "SELECT to_regproc('clinic_guard') IS NOT NULL")
 
 
+@pytest.mark.slow
 def test_repairs_of_single_cells_are_said_and_not_repeated(clinic: psycopg.Connection) -> None:
     labels = [{"key": {"id": 5}, "column": "city", "value": "Fana"}]
     run = str(value(clinic, "SELECT llm_find_errors('clinic', labels => %s)", Jsonb(labels)))

@@ -112,3 +112,14 @@ def test_names_with_quotes_are_names(person: psycopg.Connection) -> None:
         person, """SELECT llm_mask('person', '{"odd \\"name": "null"}', '{}', 'a "view"; DROP TABLE person')"""
     )
     assert value(person, f'SELECT "odd ""name" FROM {view} WHERE id = 1') is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("collation", ['"C"', '"POSIX"', '"default"', "folded"])
+def test_letters_of_all_scripts_are_masked_under_every_collation(db: psycopg.Connection, collation: str) -> None:
+    db.execute("CREATE COLLATION folded (PROVIDER = icu, LOCALE = 'und-u-ks-level2', DETERMINISTIC = false)")
+    db.execute(f"CREATE TABLE patient (id int, name text COLLATE {collation})")
+    db.execute("INSERT INTO patient VALUES (1, '王小明, Ёлкин-Ådahl e\u0301 ١٢')")
+    db.execute("""SELECT llm_mask('patient', '{"name": "mask"}')""")
+    assert value(db, "SELECT name FROM patient_masked") == "***, *****-***** ** **"
+    collations = "SELECT array_agg(attcollation) FROM pg_attribute WHERE attname = 'name' AND attrelid = %s::regclass"
+    assert value(db, collations, "patient_masked") == value(db, collations, "patient")

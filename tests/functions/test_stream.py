@@ -204,6 +204,24 @@ def test_a_table_as_source(db: psycopg.Connection) -> None:
     assert value(db, "SELECT count(*) FROM llm.stream_change") == 0
 
 
+def test_writers_of_a_source_need_no_right_on_the_stream(db: psycopg.Connection, connect: Connect, role: str) -> None:
+    db.execute(f"CREATE TABLE ticket (id int PRIMARY KEY); GRANT INSERT ON ticket TO {role}")
+    create(db, "tickets", "routed", source='{"kind": "table", "table": "ticket"}', columns=None)
+    number = value(db, "SELECT id FROM llm.stream_assignments()")
+    theirs = connect(user=role)
+    theirs.execute("INSERT INTO ticket VALUES (1), (2)")
+    # A trigger that somebody makes by hand on a table of their own puts nothing into the stream.
+    db.execute(f"GRANT CREATE ON SCHEMA public TO {role}")
+    theirs.execute("CREATE TABLE planted (id int)")
+    theirs.execute(
+        f"CREATE TRIGGER stream_{number}_insert AFTER INSERT ON planted REFERENCING NEW TABLE AS changed"
+        f" FOR EACH STATEMENT EXECUTE FUNCTION llm.follow_stream({number})"
+    )
+    theirs.execute("INSERT INTO planted VALUES (666)")
+    assert value(db, "SELECT stream_run('tickets')") == 2
+    assert value(db, "SELECT array_agg(id ORDER BY id) FROM routed") == [1, 2]
+
+
 def test_seek_pause_and_drop(db: psycopg.Connection) -> None:
     create(db)
     reader = Reader(db, "payments")

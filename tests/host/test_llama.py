@@ -161,6 +161,11 @@ def test_the_memory_of_a_context_is_there_once_a_text_needs_it(monkeypatch: pyte
     futures = [model.submit([model.prompt(prompt, Sampling(3))]) for prompt in (long, short, long, short)]
     assert [type(future.result()[0]) for future in futures] == [Written] * 4
     assert child(model) != begun
+    assert model._processes.first._context == 1024
+    grown = child(model)
+    (longer,) = model.forward([model.prompt(asked("word " * 1500), Sampling(3))])
+    assert longer.tokens_in > 1500
+    assert child(model) != grown
     assert _private(child(model)) > 120
     (found,) = model.forward([model.question(long, ["a", "b"])])
     assert found.shape == (2,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from pg_llm.ask.context import Context
 from pg_llm.ask.sample_rows import Row
@@ -19,40 +19,28 @@ _BLOCK = re.compile(r"```(?:sql|postgresql|postgres)?\s*(.*?)(?:```|$)", re.S | 
 _SELECT = re.compile(r"\b(?:SELECT|WITH)\b.*", re.S | re.I)
 # As far as a semicolon outside of quotes.
 _STATEMENT = re.compile(r"""(?:'[^']*+'|"[^"]*+"|[^;])*+""")
-_DIALECT = """\
-Rules:
-- PostgreSQL; one SELECT, which may begin with WITH. Use only the tables and columns above, and write values of text as
-  the rows have them.
-- Show what is asked for and nothing else; for rows without a question about a column, the column that names them, or
-  their key.
-- Divide numbers as 1.0 * a / nullif(b, 0). Sort descending with NULLS LAST. Today is {today}."""
 
 
 def build_prompt(context: Context) -> str:
-    """The linked tables with comments and sample rows, the dialect, values that the question names, taught examples."""
+    """The linked tables with keys, comments and sample values, what the question names, taught examples, the question.
+
+    Short, as small models lose themselves in rules; the tables are first, as an engine need not read them again.
+    """
     schema = context.schema
     shown = _linked_tables(context)
-    lines = ["Write the PostgreSQL query that answers a question about these tables.", ""]
-    lines += [_table_definition(schema, index, context.rows.get(index, ())) for index in shown]
-    lines += _key_lines(schema, set(shown))
-    # Up to here all questions about the same tables are told the same, which an engine need not read again.
-    lines += ["", _DIALECT.format(today=context.today)]
-    conditions = {
-        f"{schema.tables[value.ref[0]].sql}.{schema.column(value.ref).sql} = {_literal(value.value)}": None
-        for value in context.values
-        if value.whole and value.ref[0] in shown
-    }
+    lines = [_table_definition(schema, index, set(shown), context.rows.get(index, ())) for index in shown]
+    lines += ["", f"-- Today is {context.today}"]
+    lines += dict.fromkeys(
+        f"-- {schema.tables[value.ref[0]].sql}.{schema.column(value.ref).sql} = {_comment_text(_literal(value.value))}"
+        for value in [value for value in context.values if value.whole and value.ref[0] in shown][:_MOST_VALUES]
+    )
     defined = [metric for metric in schema.metrics if {metric.table, *(ref[0] for ref in metric.refs)} <= set(shown)]
-    if defined:
-        lines += ["", "Words that are computed so:"]
-        lines += [f"{_comment_text(', '.join(metric.phrases))} = {metric.sql}" for metric in defined]
-    if conditions:
-        lines += ["", "Values that the question may name:", *list(conditions)[:_MOST_VALUES]]
+    lines += [f"-- {_comment_text(', '.join(metric.phrases))} = {' '.join(metric.sql.split())}" for metric in defined]
     for example in context.examples:
         lines += ["", f"Question: {example.question}", f"SQL: {example.sql}"]
     if context.before is not None:
         lines += ["", f"Question before: {context.before.question}", f"SQL: {context.before.sql or 'none'}"]
-    lines += ["", f"Question: {context.question}", "Write only the SQL."]
+    lines += ["", f"Write a PostgreSQL query that answers: {context.question}", "Answer with the SQL only."]
     return "\n".join(lines)
 
 
@@ -83,27 +71,31 @@ def _linked_tables(context: Context) -> list[int]:
     return sorted(shown)
 
 
-def _table_definition(schema: Schema, index: int, rows: Sequence[Row]) -> str:
-    """The table with its comments, and beside each column what the sample rows hold in it."""
+def _table_definition(schema: Schema, index: int, shown: Collection[int], rows: Sequence[Row]) -> str:
+    """The table with its keys and comments, and beside each column what the sample rows hold in it."""
     table = schema.tables[index]
     lines = [f"CREATE TABLE {table.sql} (" + (f" -- {_comment_text(table.phrases[0])}" if table.phrases else "")]
+    keys = list(_foreign_keys(schema, index, shown))
     for place, column in enumerate(table.columns):
         key = " PRIMARY KEY" if table.key == [place] and not table.is_link else ""
+        key += next((f" {reference}" for columns, reference in keys if columns == [place]), "")
         values = dict.fromkeys(row[column.sql] for row in rows if column.sql in row)
-        shown = [value if column.kind == "number" else _literal(value) for value in values]
-        remarks = [_comment_text(text) for text in (*column.phrases[:1], ", ".join(shown)) if text]
+        said = [value if column.kind == "number" else _literal(value) for value in values]
+        remarks = [_comment_text(text) for text in (*column.phrases[:1], ", ".join(said)) if text]
         lines.append(f"  {column.sql} {column.type}{key}," + (f" -- {'; '.join(remarks)}" if remarks else ""))
+    for columns, reference in keys:
+        if len(columns) > 1:
+            lines.append(f"  FOREIGN KEY ({', '.join(table.columns[place].sql for place in columns)}) {reference},")
     return "\n".join([*lines, ");"])
 
 
-def _key_lines(schema: Schema, shown: set[int]) -> Iterator[str]:
+def _foreign_keys(schema: Schema, index: int, shown: Collection[int]) -> Iterator[tuple[list[int], str]]:
+    """The columns of a table that reference a row of another one that is shown, and what they reference."""
     for edge in schema.edges:
-        if edge.many_to_one and {edge.source, edge.target} <= shown:
-            one, other = schema.tables[edge.source], schema.tables[edge.target]
-            pairs = " AND ".join(
-                f"{one.sql}.{one.columns[a].sql} = {other.sql}.{other.columns[b].sql}" for a, b in edge.columns
-            )
-            yield f"-- foreign key: {pairs}"
+        if edge.many_to_one and edge.source == index and edge.target in shown:
+            target = schema.tables[edge.target]
+            columns = ", ".join(target.columns[place].sql for _, place in edge.columns)
+            yield [place for place, _ in edge.columns], f"REFERENCES {target.sql} ({columns})"
 
 
 def _literal(text: str) -> str:

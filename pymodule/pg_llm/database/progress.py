@@ -50,8 +50,10 @@ _EMPTY: dict[str, Any] = dict.fromkeys(
 def session_fields(db: Connection, command: str, target: str, name: str) -> dict[str, Any]:
     """The fields that all reports of a command share: session, user, database, start and arguments."""
     session = db.rows(
-        "SELECT pg_backend_pid() AS pid, current_database()::text AS datname,"
-        " CURRENT_USER::text AS usename, to_jsonb(clock_timestamp()) #>> '{}' AS started_at"
+        # Under the caller's search path in part: llm_merge fires triggers.
+        "SELECT pg_catalog.pg_backend_pid() AS pid, pg_catalog.current_database()::pg_catalog.text AS datname,"
+        " CURRENT_USER::pg_catalog.text AS usename,"
+        " pg_catalog.to_jsonb(pg_catalog.clock_timestamp()) OPERATOR(pg_catalog.#>>) '{}' AS started_at"
     )[0]
     return {**session, "command": command, "target": target, "name": name}
 

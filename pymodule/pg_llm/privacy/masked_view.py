@@ -9,7 +9,7 @@ from typing import Any
 from pg_llm import arguments
 from pg_llm.database import catalog, ownership, table_access
 from pg_llm.database.catalog import Table
-from pg_llm.database.connection import Connection
+from pg_llm.database.connection import Connection, Row
 from pg_llm.database.quoting import quote_ident, quote_literal
 from pg_llm.errors import InvalidInput, NotSupported
 
@@ -32,7 +32,9 @@ _COARSER = {
 }
 _TEXTS = ("text", "character varying")
 _COLUMNS = """
-    SELECT a.attname::text AS name, format_type(a.atttypid, NULL) AS type FROM pg_attribute AS a
+    SELECT a.attname::text AS name, format_type(a.atttypid, NULL) AS type,
+           a.attcollation::regcollation::text AS collation
+    FROM pg_attribute AS a
     WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
 _SECURITY = """
@@ -71,8 +73,7 @@ def create(
     methods = _policy(table, policy)
     view = f"{table.schema}.{quote_ident(name or _default_name(db, table))}"
     columns = ", ".join(
-        _column(db, table, row["name"], row["type"], methods.get(row["name"]), seeing)
-        for row in db.rows(_COLUMNS, ("int8",), (table.oid,))
+        _column(db, table, row, methods.get(row["name"]), seeing) for row in db.rows(_COLUMNS, ("int8",), (table.oid,))
     )
     shown = ", ".join(f"{column}: {method}" for column, method in methods.items())
     comment = f"{table.relation} with columns masked ({shown}) to all but {', '.join(seeing) or 'superusers'}"
@@ -103,11 +104,12 @@ def _default_name(db: Connection, table: Table) -> str:
     return str(row["name"]).encode()[: _MOST_BYTES - len(_SUFFIX)].decode(errors="ignore") + _SUFFIX
 
 
-def _column(db: Connection, table: Table, name: str, type_: str, method: str | None, seeing: Sequence[str]) -> str:
+def _column(db: Connection, table: Table, row: Row, method: str | None, seeing: Sequence[str]) -> str:
+    name = row["name"]
     cell = table.cell(name)
     if method is None:
         return f"{cell} AS {quote_ident(name)}"
-    masked = _masked(db, cell, name, type_, method)
+    masked = _masked(db, cell, row, method)
     if seeing:
         names = ", ".join(map(quote_literal, seeing))
         may_see = _MAY_SEE.format(roles=f"ARRAY[{names}]")
@@ -115,8 +117,9 @@ def _column(db: Connection, table: Table, name: str, type_: str, method: str | N
     return f"{masked} AS {quote_ident(name)}"
 
 
-def _masked(db: Connection, cell: str, name: str, type_: str, method: str) -> str:
+def _masked(db: Connection, cell: str, row: Row, method: str) -> str:
     """What others see of a column, in its own type. Raises InvalidInput where the type has no such form."""
+    name, type_ = row["name"], row["type"]
     if method == "null":
         # Not NULL::type, which a domain may refuse.
         return f"CASE WHEN false THEN {cell} END"
@@ -129,7 +132,9 @@ def _masked(db: Connection, cell: str, name: str, type_: str, method: str) -> st
             hint=f"That takes one of: {types}. The method null takes any type.",
         )
     if method == "mask":
-        return f"pg_catalog.regexp_replace({cell}, '[[:alnum:]]', '*', 'g')"
+        # By the letters that ASCII has not as well, of which a column's own collation, such as C, may know nothing.
+        shown = f"{cell} COLLATE pg_catalog.\"C\", '[^[:space:][:punct:]]', '*', 'g'"
+        return f"(pg_catalog.regexp_replace({shown}) COLLATE {row['collation']})"
     if method == "label":
         return f"CASE WHEN {cell} IS NOT NULL THEN {quote_literal(f'[{name}]')} END"
     return f"{catalog.schema_of(db, 'pg_llm')}.llm_redact({cell})"

@@ -39,7 +39,7 @@ def test_a_comment_in_a_prompt_ends_nothing() -> None:
     text = prompt.build_prompt(context(schema, examples=[Example("old", "SELECT 1", 0.7)], rows=rows))
     assert "name text, -- * / ignore all -- that; 'Ada * /; DROP'\n" in text
     assert "Question: old\nSQL: SELECT 1" in text
-    assert "Today is 2026-11-29." in text
+    assert "-- Today is 2026-11-29\n" in text
 
 
 def test_of_a_large_schema_the_tables_that_are_named_and_those_between_are_shown() -> None:
@@ -48,7 +48,7 @@ def test_of_a_large_schema_the_tables_that_are_named_and_those_between_are_shown
     schema = Schema(tables, [Edge(1, 0, ((1, 0),), DECLARED_COST, True)])
     text = prompt.build_prompt(context(schema, "Which writers have no book?"))
     assert "CREATE TABLE writer" in text
-    assert "-- foreign key: book.writer_id = writer.id" in text
+    assert "writer_id integer REFERENCES writer (id)," in text
     assert "kiln" not in text
 
 

@@ -59,8 +59,8 @@ _MAX_LOST = 4
 _WELL = b"HTTP/1.1 200"
 # Texts whose tokens are kept, and characters of each.
 _MAX_KEPT = 200
-# Tokens of a prompt and its answer with which the process begins.
-_FIRST_CONTEXT = 1024
+# Tokens of a prompt and its answer with which the process begins; once they are too few it has so many times as many.
+_FIRST_CONTEXT, _GROWTH = 512, 4
 # Characters that are shown of what llama.cpp writes.
 _MAX_SHOWN = 1000
 # A line for each request would fill the host's log.
@@ -85,7 +85,7 @@ class Llama:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.running = 0
-        # Keys and values of a whole context are twice the memory of a small model: they are there once a text needs it.
+        # Keys and values of a whole context take as much as a small model: they are there once a text needs them.
         self._context = settings.context if settings.embedding else min(_FIRST_CONTEXT, settings.context)
         self._room = _Room(settings.slots)
         self._known_tokens: dict[str, list[int]] = {}
@@ -172,12 +172,13 @@ class Llama:
         return int((await self.look_up("/tokenize", body))["tokens"][0])
 
     async def _twice(self, send: Callable[[], Coroutine[Any, Any, _R]], slots: int) -> _R:
-        try:
-            return await self._despite_crashes(send, slots)
-        except _ContextExhausted:
-            async with self._room.reserved(self.settings.slots):
-                await asyncio.to_thread(self._extend)
-            return await self._despite_crashes(send, slots)
+        while True:
+            try:
+                return await self._despite_crashes(send, slots)
+            except _ContextExhausted:
+                exhausted = self._context
+                async with self._room.reserved(self.settings.slots):
+                    await asyncio.to_thread(self._extend, exhausted)
 
     async def _despite_crashes(self, send: Callable[[], Coroutine[Any, Any, _R]], slots: int) -> _R:
         # A request without a slot may be lost to crashes that come from others' texts.
@@ -302,10 +303,10 @@ class Llama:
     def _is_running(self) -> bool:
         return bool(self._children) and self._children[-1].poll() is None
 
-    def _extend(self) -> None:
-        """Start the process anew with all of the context, unless it has that."""
-        if self._context < self.settings.context:
-            self._context = self.settings.context
+    def _extend(self, exhausted: int) -> None:
+        """Start the process anew with more context than was exhausted, unless another text has had that done."""
+        if self._context == exhausted < self.settings.context:
+            self._context = min(_GROWTH * exhausted, self.settings.context)
             for child in self._children:
                 _kill(child)
             self._start()

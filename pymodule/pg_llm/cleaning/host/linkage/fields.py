@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pg_llm.cleaning.host.linkage import phonetic
 from pg_llm.cleaning.host.table import Codes, Column, Rows
 from pg_llm.cleaning.host.types import inference, missing
 from pg_llm.cleaning.host.types.column_type import ColumnType
+from pg_llm.cleaning.value_sample import sample
 from pg_llm.values.host import dates
 from pg_llm.values.host.characters import folded
 
@@ -26,6 +28,8 @@ _MAX_CATEGORIES, _MAX_CATEGORY_SHARE, _MIN_TEXT_WORDS = 30, 0.2, 1.6
 _MAX_LENGTH = 200
 # The rarest words of a text, by which it is found.
 _RARE_WORDS = 3
+_DATE_SAMPLE, _MAX_DATE, _MIN_DATES = 300, 30, 0.7
+_NUMBER = re.compile(r"\d+")
 _KINDS = {
     "email": "email",
     "phone": "phone",
@@ -70,7 +74,7 @@ class Field:
     def __init__(self, number: int, column: Column) -> None:
         self.number = number
         kind = inference.infer(column.counts)
-        self.kind = _kind(kind, column)
+        self.kind = "date" if _mostly_dates(column) else _kind(kind, column)
         normalize = _NORMALIZERS.get(self.kind, folded)
         if self.kind == "date":
             normalize = _date_normalizer(kind)
@@ -157,6 +161,14 @@ def _kind(found: ColumnType, column: Column) -> str:
     counts = column.counts
     words = sum(len(value.split()) * times for value, times in counts.items()) / max(column.filled, 1)
     return "text" if words >= _MIN_TEXT_WORDS else "name"
+
+
+def _mostly_dates(column: Column) -> bool:
+    """Whether most values are dates, in whatever mixture of forms."""
+    values = list(sample(column.counts))[:_DATE_SAMPLE]
+    written = (value for value in values if len(value) <= _MAX_DATE and len(_NUMBER.findall(value)) == 3)
+    dated = sum(bool(dates.readings(value)) for value in written)
+    return dated > _MIN_DATES * len(values)
 
 
 def _phone(value: str) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pg_llm.cleaning.host.linkage.comparison import MISSING, NEAR, SAME, Levels
+from pg_llm.cleaning.host.linkage.comparison import MISSING, NEAR, OTHER, SAME, Levels
 from pg_llm.cleaning.host.linkage.fields import Field
 
 Weights = NDArray[np.float64]
@@ -56,6 +56,12 @@ _TWINS = 0.01
 _MATCHES_PER_ROW = 0.05
 _ITERATIONS = 15
 _LEVELS = 4
+# Where one field determines another, such a share of the values is the same.
+_DETERMINED, _MIN_DETERMINED, _MIN_ROWS = 0.95, 0.9, 3
+# Log odds that what was learnt may add to what is expected.
+_MAX_SURPRISE = 9.0
+# Another name speaks against a match so much; fields of names have so many values.
+_OTHER_NAME, _MIN_NAMES = 20.0, 0.05
 # A rare value counts at most so much more than a frequent one, as a logarithm.
 _MAX_RARITY = 4.0
 
@@ -106,7 +112,15 @@ class MatchWeights:
         shares = _with_same(shares, np.where(telling, self._u_same_prior, shares[:, SAME]))
         self._match = _independent(max(_MATCHES_PER_ROW * row_count, 1.0), self._m_prior)
         self._rows = row_count
-        self._other = _independent(self._pairs, shares)
+        self._determinants = _determinants(fields)
+        self._own = np.array([field.kind == "email" for field in fields])
+        self._names = np.array(
+            [
+                field.kind == "name" and len(field.forms) > _MIN_NAMES * min(field.filled, 10_000) and determinant < 0
+                for field, determinant in zip(fields, self._determinants, strict=True)
+            ]
+        )
+        self._other = self._unrelated(shares)
         self._related: list[_Class] = []
         self._related_priors = [
             np.array([_RELATED_BY_KIND.get(field.kind, each) for field in fields]) for each in _RELATED_PRIORS
@@ -142,8 +156,12 @@ class MatchWeights:
         shares *= times / shares.sum(axis=0)
         match = shares[0]
         counts = _counts(match, marks)
-        share = np.where(self._tells, _M_SHARE_TELLING, _M_SHARE)
+        # Where nothing tells related pairs from matches, what matches are like is not learnt from either.
+        share = np.where(self._tells | ~self._tells.any(), _M_SHARE_TELLING, _M_SHARE)
         prior = self._m_prior * (_M_PAIRS + share * match.sum())[:, None]
+        if not self._tells.any():
+            most = _MATCHES_PER_ROW * self._rows
+            match = match * min(1.0, most / max(float(match.sum()), 1e-9))
         self._match = _estimated(match, marks, _normalized(counts + prior), tree, self._tells)
         claimed = counts[:, SAME]
         for place, prior in enumerate(self._related_priors[: len(self._related)]):
@@ -152,9 +170,16 @@ class MatchWeights:
             found = self._anchored(_normalized(counts + prior * _RELATED_PAIRS))
             self._related[place] = _estimated(shares[2 + place], marks, found, tree, self._tells)
         unclaimed = (self._collisions - claimed).clip(0) + self._u_same_prior * _U_PAIRS
-        self._other = _independent(
-            self._pairs, _with_same(self._other.shares, unclaimed / (self._both_filled + _U_PAIRS))
-        )
+        same = unclaimed / (self._both_filled + _U_PAIRS)
+        self._other = self._unrelated(_with_same(self._other.shares, same.clip(1e-12, 0.99)))
+
+    def _unrelated(self, shares: Weights) -> _Class:
+        """Random pairs: a town is the same where the postcode is, and counts once."""
+        found = _independent(self._pairs, shares)
+        found.parents = self._determinants
+        determined = np.array([place for place, parent in enumerate(found.parents) if parent >= 0], dtype=int)
+        found.given[determined, SAME] = _with_same(shares, np.full(len(shares), _DETERMINED))[determined]
+        return found
 
     def _anchored(self, shares: Weights) -> Weights:
         """The shares of related pairs, whose telling fields are equal or close by chance, or seldom for a reason."""
@@ -174,7 +199,16 @@ class MatchWeights:
         against = self._other.logs(patterns)[inverse] - rarity
         for related in self._related:
             against = np.logaddexp(against, related.logs(patterns)[inverse])
-        return self._match.logs(patterns)[inverse] - against
+        learnt = self._match.logs(patterns)[inverse] - against
+        expected = _independent(self._match.size, self._m_prior).logs(patterns)[inverse]
+        unlike = self._other.logs(patterns)[inverse] - rarity
+        # However sure what was learnt is, a pair needs evidence by what is expected of any table.
+        odds = np.minimum(learnt, expected - unlike + (_MAX_SURPRISE if self._tells.any() else 0.0))
+        if not self._tells.any():
+            # Without birthdays, members of a household are told apart by their names only.
+            other_name = (levels[:, self._names] == OTHER).any(axis=1)
+            odds[other_name & ~(levels[:, self._own] == SAME).any(axis=1)] -= _OTHER_NAME
+        return np.asarray(odds)
 
     def _rarity(self, place: int, field: Field) -> Weights:
         """For each value of a field, how much rarer it is than equal values are on average, as a logarithm."""
@@ -215,6 +249,29 @@ def _mutual_information(joint: NDArray[np.float64]) -> Weights:
     information = (smooth * np.log(smooth / expected)).sum(axis=(2, 3))
     np.fill_diagonal(information, 0)
     return np.asarray(information)
+
+
+def _determinants(fields: Sequence[Field]) -> list[int]:
+    """For each field another one that determines it, -1 if none does: of several the one with the most values."""
+    found = [-1] * len(fields)
+    for place, field in enumerate(fields):
+        for other, determinant in enumerate(fields):
+            best = len(fields[found[place]].forms) if found[place] >= 0 else len(field.forms)
+            if len(determinant.forms) > best and _determined_share(determinant, field) >= _MIN_DETERMINED:
+                found[place] = other
+    return found
+
+
+def _determined_share(determinant: Field, field: Field) -> float:
+    """The share of pairs of rows with one value of a field that have one value of another, among all with both."""
+    both = (determinant.codes > 0) & (field.codes > 0)
+    keys, counts = np.unique(determinant.codes[both].astype(np.int64), return_counts=True)
+    # Of values that few rows have, the rows are duplicates.
+    if counts.sum() < _MIN_ROWS * len(keys) or not len(keys):
+        return 0.0
+    pairs = float((counts * (counts - 1)).sum())
+    _, joint = np.unique(determinant.codes[both].astype(np.int64) << 32 | field.codes[both], return_counts=True)
+    return float((joint * (joint - 1)).sum()) / pairs
 
 
 def _maximum_spanning_tree(weights: Weights) -> list[int]:

@@ -1,0 +1,16 @@
+CREATE TABLE sites (site_id int PRIMARY KEY, site_name text, town text, region text);
+CREATE TABLE machines (machine_id int PRIMARY KEY, site_id int REFERENCES sites, label text, machine_type text, manufacturer text, installed_on date, purchase_cost numeric, condition text);
+CREATE TABLE technicians (technician_id int PRIMARY KEY, site_id int REFERENCES sites, name text, qualification text, hourly_wage numeric, started_on date);
+CREATE TABLE work_orders (work_order_id int PRIMARY KEY, machine_id int REFERENCES machines, technician_id int REFERENCES technicians, created_on date, completed_on date, status text, urgency text, downtime_hours numeric);
+CREATE TABLE suppliers (supplier_id int PRIMARY KEY, name text, country text, lead_time_days int);
+CREATE TABLE parts (part_id int PRIMARY KEY, supplier_id int REFERENCES suppliers, description text, unit_cost numeric, stock int);
+CREATE TABLE part_usage (work_order_id int REFERENCES work_orders, part_id int REFERENCES parts, quantity int, PRIMARY KEY (work_order_id, part_id));
+CREATE TABLE inspections (inspection_id int PRIMARY KEY, machine_id int REFERENCES machines, inspected_on date, result text, score int);
+INSERT INTO sites VALUES (1,'North Works','Leeds','North'),(2,'Riverside','Cardiff','West'),(3,'Dockyard','Hull','North'),(4,'Mill Lane','Derby','Midlands');
+INSERT INTO machines SELECT n, 1+n%4, 'M-'||lpad(n::text,3,'0'), (ARRAY['lathe','press','conveyor','robot','drill'])[1+n%5], (ARRAY['Siemens','Bosch','Fanuc','ABB'])[1+(n*3)%4+0], date '2009-02-01'+n*97, 9000+(n*7310)%61000, (ARRAY['good','fair','poor'])[1+(n*2)%3] FROM generate_series(1,48) n;
+INSERT INTO technicians SELECT n, 1+n%4, (ARRAY['Amy','Bob','Carl','Dina','Ed','Fay','Gus'])[1+n%7]||' '||(ARRAY['Stone','Hill','Ford','Wood'])[1+n%4+0*n], (ARRAY['electrician','mechanic','welder'])[1+n%3], 18+(n*7)%23, date '2014-03-01'+n*150 FROM generate_series(1,22) n;
+INSERT INTO work_orders SELECT n, 1+(n*17)%44, 1+(n*5)%20, date '2024-01-04'+n*3, CASE WHEN n%4<>1 THEN date '2024-01-05'+n*3+n%11 END, (ARRAY['in_progress','on_hold','done','done'])[1+(n+3)%4], (ARRAY['low','normal','critical'])[1+(n*2)%3], (n*13)%37 FROM generate_series(1,300) n;
+INSERT INTO suppliers VALUES (1,'Acme Bearings','Germany',12),(2,'Hydra','Italy',20),(3,'VoltParts','Germany',7),(4,'Kettle & Sons','Britain',3),(5,'Nippon Seals','Japan',35);
+INSERT INTO parts SELECT n, 1+n%5, (ARRAY['bearing','seal','belt','fuse','valve','motor'])[1+n%6]||' '||n, 2+(n*37)%240, (n*11)%50 FROM generate_series(1,36) n;
+INSERT INTO part_usage SELECT n, 1+(n*7)%33, 1+n%4 FROM generate_series(1,260) n;
+INSERT INTO inspections SELECT n, 1+(n*11)%46, date '2024-02-01'+n*4, CASE WHEN n%6=0 THEN 'failed' ELSE 'passed' END, 40+(n*19)%61 FROM generate_series(1,180) n;
