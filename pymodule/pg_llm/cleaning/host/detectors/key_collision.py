@@ -48,7 +48,9 @@ def _repairs(counts: Mapping[str, int]) -> dict[str, Repair]:
             is_rare = _RATIO * counts[value] * _weight(value) <= counts[best] * _weight(best)
             if value == best or not is_rare or counts[best] < _MIN_FREQUENT or not _may_be_variants(value, best):
                 continue
-            confidence = _LIKELY if _letters(value) == _letters(best) else _UNSURE
+            # Newtown and New Town are two towns.
+            is_joined = value.replace(" ", "").casefold() == best.replace(" ", "").casefold()
+            confidence = _LIKELY if _letters(value) == _letters(best) and not is_joined else _UNSURE
             repairs[value] = Repair(best, confidence, f"{best!r} occurs {counts[best]} times", _STEP)
     return repairs
 

@@ -109,7 +109,11 @@ def _order(counts: Counts, column: ColumnType) -> Found:
             family[words[-1]] += 1
     # Given names recur more than family names do.
     recurring = sum(number for number in given.values() if number > 1)
+    short = sum(len(value.split()) in (2, 3) for value in counts)
     are_people = recurring > _MIN_GIVEN * given.total() and len(given) < len(family)
+    # Titles have as many words as they like.
+    if short < (1 - _MAX_SHARE) * len(counts):
+        return
     step = "given name first"
     for value, match in turned.items():
         first, last = match[2], match[1]
