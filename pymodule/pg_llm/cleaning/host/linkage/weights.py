@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pg_llm.cleaning.host.linkage.comparison import MISSING, NEAR, OTHER, SAME, Levels
+from pg_llm.cleaning.host.linkage.comparison import CLOSE, MISSING, NEAR, OTHER, SAME, Levels
 from pg_llm.cleaning.host.linkage.fields import Field
 
 Weights = NDArray[np.float64]
@@ -50,6 +50,8 @@ _M_PAIRS, _M_SHARE, _M_SHARE_TELLING, _U_PAIRS, _RELATED_PAIRS = 30.0, 0.05, 2.0
 _TREE_PAIRS = 20.0
 # Fields that hold few values twice, and in which matches mostly agree, tell related pairs from matches.
 _MIN_DISTINCT, _MIN_AGREEMENT = 0.5, 0.2
+# Rows with one code mostly agree in half of all else, or it is that of a place or a kind, which neighbours share.
+_IDENTIFYING, _ALIKE = 0.8, 0.5
 # Of related pairs so many agree in such a field, as twins in their birthday.
 _TWINS = 0.01
 # Matches that are expected for each row before any is found.
@@ -135,7 +137,7 @@ class MatchWeights:
         self._maximize(patterns, times, marks, tree=False)
         self._tells = np.array(
             [
-                field.kind in ("date", "code")
+                (field.kind == "date" or (field.kind == "code" and _identifies(patterns, times, place)))
                 and len(field.forms) > _MIN_DISTINCT * min(field.filled, 10_000)
                 and self._match.shares[place, SAME] > _MIN_AGREEMENT
                 for place, field in enumerate(self._fields)
@@ -239,6 +241,16 @@ def _estimated(
         if parent >= 0:
             found.given[place, :_LEVELS] = given[place, parent]
     return found
+
+
+def _identifies(patterns: Levels, times: Weights, place: int) -> bool:
+    """Whether most pairs with one value of a field are alike in what else both have."""
+    shared = patterns[:, place] == SAME
+    others = np.delete(patterns[shared], place, axis=1)
+    compared = (others != MISSING).sum(axis=1)
+    alike = (others <= CLOSE).sum(axis=1) >= _ALIKE * compared
+    times = times[shared] * (compared > 0)
+    return bool((times * alike).sum() >= _IDENTIFYING * times.sum() > 0)
 
 
 def _mutual_information(joint: NDArray[np.float64]) -> Weights:
