@@ -62,7 +62,7 @@ class FakeCatalog:
         db.answer("pg_is_in_recovery() AS replica", [])
         db.answer("extowner::int8 AS owner", [{"owner": SUPERUSER}])
         session = {"pid": 1, "datname": "shop", "usename": "ann", "started_at": "2024-01-01"}
-        db.answer("SELECT pg_backend_pid() AS pid", [session])
+        db.answer("pg_backend_pid() AS pid", [session])
         db.answer("FROM pg_extension AS e JOIN pg_namespace", [{"schema": "public"}])
 
     def add(

@@ -15,10 +15,10 @@ _CERTAIN = 0.95
 _NAMED = 0.6
 _CHINESE_PAIR = re.compile(r"[\u3400-\u9fff]{2}")
 _YEAR = re.compile(r"(?:19|20)\d\d")
-_GROUP_BY = re.compile(r"\bgroup by\s+(.*?)(?:\border by\b|\bhaving\b|\blimit\b|\)|$)", re.I | re.S)
+_GROUP_BY = re.compile(r"\bgroup by\s+(.*?)(?=\bgroup by\b|\border by\b|\bhaving\b|\blimit\b|\)|$)", re.I | re.S)
 # A column with the text that it is compared with.
 _COMPARED = re.compile(
-    r"""(\w+)"?\s*\)?\s*(?:=|<>|!=|(?:not\s+)?i?like|(?:not\s+)?in\s*\(|~\*?)\s*(?:lower\()?\s*'([^']*)'"""
+    r"""\b(\w++)"?\s*+(?:\)\s*+)?(?:=|<>|!=|(?:not\s++)?i?like|(?:not\s++)?in\s*+\(|~\*?)\s*+(?:lower\(\s*+)?'([^']*+)'"""
 )
 # The share of such names that a query may do without: joins reach tables by other columns.
 _MOST_UNREAD_NAMES = 0.5

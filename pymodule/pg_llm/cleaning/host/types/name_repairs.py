@@ -23,7 +23,7 @@ _QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "\u201e": "\u201c", "\u2018":
 _TAIL = re.compile(r"(?<=[\w)'\".])\s*[,;*]+$")
 # Abbreviations are shorter.
 _POINT = re.compile(r"(?<=[a-z\u00df-\u00ff]{5})\.$")
-_BREAK = re.compile(r"\s*[\r\n]+\s*")
+_BREAK = re.compile(r"(?<![^\S\r\n])[^\S\r\n]*+[\r\n]\s*+")
 _FAMILY_FIRST = re.compile(r"([^\W\d_][\w'\u2019-]*), ([^\W\d_][\w'\u2019-]*\.?)")
 _CASE = "case as most others have"
 _WORD = re.compile(r"[^\W\d_]+")
