@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 import shop_questions as shop
+from pg_llm.ask.grammar import synthesis
+from pg_llm.ask.grammar.clause import Misfit
+from pg_llm.ask.grammar.logical_form import Bucket, Column, Condition, Form
 from pg_llm.ask.schema import Metric, SchemaColumn
 from shop_questions import FORMS, IN_2025
 
@@ -96,3 +99,13 @@ def test_readings_say_what_each_phrase_became() -> None:
     assert ("returned", "orders.status = 'returned'") in best.readings
     assert ("most expensive", "products.price") in shop.read("What is the most expensive product?")[0].readings
     assert list(best.assumptions) == ["last month is 2026-10-01 to 2026-10-31"]
+
+
+def test_rows_of_one_value_are_no_groups() -> None:
+    """Absences by excused and unexcused are not those that are not excused, by whether they are."""
+    excused, day = Column((0, 2)), Column((0, 1))
+    split = Form(0, [excused], [Condition("true", excused, negated=True)], group=[Bucket((0, 1), "month"), excused])
+    with pytest.raises(Misfit, match="groups of one value"):
+        synthesis.check_groups(split)
+    synthesis.check_groups(Form(0, [excused], [Condition(">=", day, (1.0,))], group=[excused]))
+    synthesis.check_groups(Form(0, [excused], [Condition("in", excused, ("a", "b"))], group=[excused]))

@@ -67,6 +67,7 @@ def interpret(linked: LinkedQuestion, schema: Schema) -> Reading:
                 if not {tokens[n].text for n in left} <= set(linked.unlinked):
                     reasons["not understood: " + ", ".join(tokens[n].text for n in left)] = None
                 continue
+            check_groups(form)
             sql, joins = writer.write(form)
         except (Misfit, Unwritable) as reason:
             reasons[str(reason)] = None
@@ -77,6 +78,18 @@ def interpret(linked: LinkedQuestion, schema: Schema) -> Reading:
             found_by_sql[sql] = _Found(sql, score, joins, cover, form)
     ordered = sorted(_nearest(found_by_sql.values()), key=lambda one: -one.score)[:_MOST]
     return Reading(_interpretations(ordered, schema), list(reasons))
+
+
+def check_groups(form: Form) -> None:
+    """Raise Misfit for groups by a column that has one value: by excused and unexcused is no condition."""
+    fixed = {
+        condition.term.ref
+        for condition in form.where
+        if isinstance(condition.term, Column)
+        and (condition.op == "true" or (condition.op == "in" and len(condition.values) == 1))
+    }
+    if any(isinstance(term, Column) and term.ref in fixed for term in form.group):
+        raise Misfit("groups of one value")
 
 
 def _split_value(cover: Cover, anchors: Sequence[Anchor], tokens: Sequence[Token]) -> str:
