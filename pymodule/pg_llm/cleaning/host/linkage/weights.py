@@ -44,6 +44,8 @@ _U_PRIOR = {
 _RELATED_PRIORS = ((0.80, 0.03, 0.03, 0.14), (0.50, 0.03, 0.07, 0.40), (0.20, 0.03, 0.07, 0.70))
 # They seldom share what is each one's own.
 _RELATED_BY_KIND = {"email": (0.05, 0.01, 0.01, 0.93), "phone": (0.10, 0.01, 0.01, 0.88)}
+# Related pairs have one value or two; so few have one and a misspelling of it, as copies do.
+_MAX_MISSPELT = 0.1
 # In how many pairs the priors count; those of matches in a share of all matches too.
 _M_PAIRS, _M_SHARE, _M_SHARE_TELLING, _U_PAIRS, _RELATED_PAIRS = 30.0, 0.05, 2.0, 50.0, 5.0
 # Dependent levels are estimated with the independent ones as their prior, in so many pairs.
@@ -170,7 +172,9 @@ class MatchWeights:
             counts = _counts(shares[2 + place], marks)
             claimed = claimed + counts[:, SAME]
             found = self._anchored(_normalized(counts + prior * _RELATED_PAIRS))
-            self._related[place] = _estimated(shares[2 + place], marks, found, tree, self._tells)
+            related = _estimated(shares[2 + place], marks, found, tree, self._tells)
+            related.shares, related.given = _seldom_misspelt(related.shares), _seldom_misspelt(related.given)
+            self._related[place] = related
         unclaimed = (self._collisions - claimed).clip(0) + self._u_same_prior * _U_PAIRS
         same = unclaimed / (self._both_filled + _U_PAIRS)
         self._other = self._unrelated(_with_same(self._other.shares, same.clip(1e-12, 0.99)))
@@ -319,6 +323,14 @@ def distinct_rows_of(levels: Levels) -> tuple[Levels, NDArray[np.int64]]:
 
 def _counts(times: Weights, marks: Weights) -> Weights:
     return (times @ marks).reshape(-1, _LEVELS)
+
+
+def _seldom_misspelt(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The shares of levels with at most so much of CLOSE; the rest is OTHER."""
+    found = shares.copy()
+    found[..., CLOSE] = np.minimum(shares[..., CLOSE], _MAX_MISSPELT)
+    found[..., OTHER] += shares[..., CLOSE] - found[..., CLOSE]
+    return found
 
 
 def _with_same(shares: Weights, same: Weights) -> Weights:
