@@ -2366,7 +2366,6 @@ GRANT SELECT, INSERT ON llm.all_stream, llm.stream_offset, llm.all_stream_dead_l
 GRANT SELECT, UPDATE ON SEQUENCE llm.all_stream_id_seq, llm.all_stream_dead_letter_id_seq, llm.stream_change_id_seq,
     llm.all_stream_window_id_seq, llm.all_stream_alert_id_seq, llm.all_stream_alarm_id_seq TO pg_database_owner;
 GRANT SELECT ON @extschema@.stream_stats, @extschema@.stream_dead_letter, @extschema@.stream_alarm TO PUBLIC;
--- So far.
 
 -- Rules that are kept.
 -- By the name of the table, which one that is built anew has too.
@@ -2388,7 +2387,6 @@ WITH CHECK OPTION;
 COMMENT ON VIEW llm.rule IS 'Your rules on tables: name, severity, and what they demand';
 GRANT SELECT, INSERT ON llm.all_rule TO pg_database_owner;
 GRANT SELECT, INSERT, UPDATE, DELETE ON llm.rule TO PUBLIC;
--- So far.
 
 -- Merges of duplicates.
 -- Views over these leave each role its own rows, as those of llm.cleaning do.
@@ -2456,7 +2454,6 @@ WITH CHECK OPTION;
 COMMENT ON VIEW llm.repointed_row IS 'The rows of other tables whose foreign keys your merges changed';
 GRANT SELECT, INSERT ON llm.all_record_merge, llm.all_merged_row, llm.all_repointed_row TO pg_database_owner;
 GRANT SELECT, INSERT, UPDATE, DELETE ON llm.record_merge, llm.merged_row, llm.repointed_row TO PUBLIC;
--- So far.
 
 -- What calls cost.
 CREATE TABLE llm.budget (
