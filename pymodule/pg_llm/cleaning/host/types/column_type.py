@@ -36,11 +36,6 @@ class ColumnType:
         """The fields by name, as JSON takes them."""
         return asdict(self)
 
-    @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> ColumnType:
-        """The type that to_dict() gave."""
-        return cls(**fields)
-
 
 @dataclass(frozen=True, slots=True)
 class ValueRepair:
