@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import random
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -231,3 +233,23 @@ def test_what_cannot_be_windows(db: psycopg.Connection, role: str) -> None:
         db.execute("SELECT * FROM w")
     db.execute("RESET ROLE; CALL stream_drop('payments')")
     assert value(db, "SELECT to_regclass('w') IS NULL")
+
+
+def test_a_window_misses_no_row_of_a_batch_that_is_being_written(
+    db: psycopg.Connection, connect: Callable[..., psycopg.Connection]
+) -> None:
+    db.execute("CREATE TABLE reading (id int PRIMARY KEY, at timestamptz)")
+    create(db, "readings", "kept", source='{"kind": "table", "table": "reading"}', columns=None, event_time="at")
+    db.execute("INSERT INTO reading SELECT n, timestamptz '2026-03-28 12:00+00' FROM generate_series(1, 5) AS n")
+    writer = connect()
+    writer.execute("BEGIN")
+    assert value(writer, "SELECT stream_run('readings')") == 5
+    windows = threading.Thread(
+        target=db.execute, args=("CALL stream_window('hours', 'readings', 'tumbling', '1 hour')",)
+    )
+    windows.start()
+    windows.join(1)
+    assert windows.is_alive()
+    writer.execute("COMMIT")
+    windows.join(20)
+    assert value(db, "SELECT sum(rows) FROM hours") == 5

@@ -70,7 +70,7 @@ def create(
     settings["search_path"] = path if "pg_temp" in path else ", ".join(filter(None, (path, "pg_temp")))
     alert = alerts.Alert(0, name, window, condition, told, dedupe, cooldown, chosen, settings, relation, None)
     db.run_as(stream.owner, lambda: _check(db, alert))
-    writing.lock(db, stream.id)
+    writing.lock_all(db, stream.id)
     _insert(db, stream, alert)
 
 

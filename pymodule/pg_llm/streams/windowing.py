@@ -70,7 +70,7 @@ def create(
     parsed = aggregates.parse(given)
     draft = Window(0, name, kind, sized, slid, late, list(group_by), parsed, "", 0)
     # No batch of the stream is written meanwhile.
-    writing.lock(db, stream.id)
+    writing.lock_all(db, stream.id)
     oid = definition.as_owner(db, stream, lambda: _create_table(db, stream, draft))
     number = _insert(db, stream, draft, oid)
     found = next(window for window in windows.of_stream(db, stream) if window.id == number)

@@ -40,7 +40,11 @@ _RECORD = """
     WHERE o.stream = $1 AND o.partition = r.partition
 """
 # A row that only the extension may lock: anybody can take an advisory lock, and keep it.
+_LOCK_PARTITIONS = """
+    SELECT FROM llm.stream_offset AS o WHERE o.stream = $1 ORDER BY o.partition FOR UPDATE OF o
+"""
 _LOCK = "SELECT FROM llm.all_stream AS s WHERE s.id = $1 FOR NO KEY UPDATE OF s"
+_LOCK_KEY = "SELECT FROM llm.all_stream AS s WHERE s.id = $1 FOR UPDATE OF s"
 
 
 class Stopped(Exception):
@@ -260,6 +264,17 @@ def read_batch(stream: Stream, claims: Sequence[Claim], records: Sequence[str], 
 def lock(db: Connection, stream: int) -> None:
     """Keep others from writing what follows a stream, until the transaction ends."""
     db.rows(_LOCK, ("int4",), (stream,))
+
+
+@as_extension_owner
+def lock_all(db: Connection, stream: int) -> None:
+    """Wait for the batches that are being written, and let no other begin until the transaction ends.
+
+    In the order of batches, which lock their partitions first: those of a stream that nothing follows lock only these,
+    and the key of the stream where a partition is new.
+    """
+    db.rows(_LOCK_PARTITIONS, ("int4",), (stream,))
+    db.rows(_LOCK_KEY, ("int4",), (stream,))
 
 
 @as_extension_owner
