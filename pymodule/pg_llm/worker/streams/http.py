@@ -17,6 +17,9 @@ from pg_llm.worker.streams.source import Record, Source, SourceFailed, setting
 # Requests that wait, so that memory is bounded; and seconds until one is told to come again.
 _WAITING = 100
 _PATIENCE = 30.0
+# Requests are held in memory until they are written: so many times the size of the largest at once.
+_LARGEST_AT_ONCE = 2
+_MOST_DIGITS = 12
 
 
 class _Request:
@@ -30,6 +33,7 @@ class Http(Source):
         self._token = setting("HTTP", source["token"]) if "token" in source else None
         self._most = source.get("max_bytes", MAX_BYTES)
         self._queue: queue.Queue[_Request] = queue.Queue(_WAITING)
+        self._held, self._holding = 0, threading.Lock()
         self._reading: list[tuple[int, _Request]] = []
         self._position = 0
         self._port = source["port"]
@@ -97,9 +101,24 @@ class Http(Source):
         length = handler.headers.get("Content-Length", "")
         if not length.isdecimal():
             return HTTPStatus.LENGTH_REQUIRED
-        if int(length) > self._most:
+        if len(length) > _MOST_DIGITS or int(length) > self._most:
             return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-        request = _Request(handler.rfile.read(int(length)))
+        if not self._hold(int(length)):
+            return HTTPStatus.SERVICE_UNAVAILABLE
+        try:
+            return self._wait(_Request(handler.rfile.read(int(length))))
+        finally:
+            self._hold(-int(length))
+
+    def _hold(self, size: int) -> bool:
+        """Count bytes that are held, negative ones for those no longer; False where there would be too many."""
+        with self._holding:
+            if size > 0 and self._held + size > _LARGEST_AT_ONCE * self._most:
+                return False
+            self._held += size
+            return True
+
+    def _wait(self, request: _Request) -> HTTPStatus:
         try:
             self._queue.put(request, timeout=1)
         except queue.Full:
