@@ -319,7 +319,7 @@ class Llama:
             for child in self._children:
                 _kill(child)
             # Before it runs: connections to the process before would each be lost once more.
-            self._clients.clear()
+            _close(self._clients)
             self._children[:] = [
                 _child({**asdict(self.settings), "context": self._context, "socket": self._socket}, self._log)
             ]
@@ -442,7 +442,14 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
 def _end(children: list[subprocess.Popen[bytes]], clients: list[httpx.AsyncClient], folder: str) -> None:
     for child in children:
         _kill(child)
-    for client in clients:
-        if not sys.is_finalizing():
-            event_loop.start(client.aclose())
+    _close(clients)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _close(clients: list[httpx.AsyncClient]) -> None:
+    """Forget the clients; their connections are closed by the loop that they belong to."""
+    closing = clients[:]
+    clients.clear()
+    if not sys.is_finalizing():
+        for client in closing:
+            event_loop.start(client.aclose())
