@@ -191,5 +191,6 @@ def wait_until_nothing_waits(db: psycopg.Connection, patience: float = 120) -> N
     """The workers do what is left by themselves."""
     until = time.monotonic() + patience
     while value(db, "SELECT count(*) FROM llm.all_work"):
-        assert time.monotonic() < until, db.execute("SELECT state, attempts, error FROM llm.all_work LIMIT 3").fetchall()
+        waits = db.execute("SELECT state, attempts, error FROM llm.all_work LIMIT 3").fetchall()
+        assert time.monotonic() < until, waits
         time.sleep(0.2)
