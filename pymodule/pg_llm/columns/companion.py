@@ -16,7 +16,6 @@ from pg_llm.database.quoting import quote_ident, quote_literal
 from pg_llm.database.security_context import run_as_extension_owner
 from pg_llm.errors import DuplicateColumn
 
-_MOST_BYTES = 63
 _NUMBERS = """ARRAY(
     SELECT a.attnum FROM unnest({}) WITH ORDINALITY AS w (name, place)
     JOIN pg_attribute AS a ON a.attrelid = $1::oid AND a.attname = w.name ORDER BY w.place
@@ -36,12 +35,6 @@ _REDEFINE = f"""
         sync = $8, usename = pg_get_userbyid($9::oid)
     WHERE id = $2
 """
-
-
-def default_name(source: str, column: str) -> str:
-    """The name of the companion of a table's column, the table's name cut so that an identifier holds it."""
-    suffix = f"_{column}".encode()
-    return (source.encode()[: max(1, _MOST_BYTES - len(suffix))] + suffix)[:_MOST_BYTES].decode(errors="ignore")
 
 
 def create(

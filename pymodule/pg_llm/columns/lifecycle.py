@@ -10,7 +10,7 @@ from pg_llm.database import catalog, companion_triggers, ownership, search_path,
 from pg_llm.database.catalog import Table
 from pg_llm.database.connection import CANCELLED, Connection, DatabaseError
 from pg_llm.database.progress import Report, reporting
-from pg_llm.database.quoting import quote_ident
+from pg_llm.database.quoting import derived_name, quote_ident
 from pg_llm.database.transaction import Commit, pinned
 from pg_llm.errors import DuplicateColumn, Error, InvalidInput
 
@@ -42,7 +42,7 @@ def create(db: Connection, target: str, name: str, text: str, sync: str, compani
         settings = {name: value for name in SETTINGS if (value := db.setting(name)) is not None}
     compiled = expression.resolve(db, source, about["name"], text)
     wanted = Definition(text, compiled.text, compiled.inputs, settings, sync)
-    companion_name = companion_name or companion.default_name(about["name"], name)
+    companion_name = companion_name or derived_name(about["name"], name)
     owner: int = about["owner"]
     with pinned(db) as commit:
         table_access.check_reading(db, [source.oid], owner)
@@ -100,7 +100,7 @@ def create_view(db: Connection, target: str | None, name: str | None) -> None:
         source = columns[0].source
         ownership.check_owner(db, source)
         about = db.rows(_ABOUT, ("int8",), (source.oid,))[0]
-        view = f"{source.schema}.{quote_ident(name or companion.default_name(about['name'], 'with_columns'))}"
+        view = f"{source.schema}.{quote_ident(name or derived_name(about['name'], 'with_columns'))}"
         values = ", ".join(f"c{n}.value AS {quote_ident(column.name)}" for n, column in enumerate(columns))
         joins = " ".join(
             f"LEFT JOIN {column.companion} AS c{n} ON ({column.same_row_of(f'c{n}')})"

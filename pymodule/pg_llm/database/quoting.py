@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+# Bytes of an identifier.
+MAX_NAME_BYTES = 63
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 # SQL's words for types, which are not their names in pg_catalog.
 _TYPE_WORDS = {
@@ -207,3 +209,9 @@ def quote_literal(text: str) -> str:
     """A text as a literal, right under either setting of standard_conforming_strings."""
     quoted = "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
     return "E" + quoted if "\\" in text else quoted
+
+
+def derived_name(relation: str, suffix: str) -> str:
+    """The name of what is derived from a relation, whose own name is cut so that an identifier holds both; unquoted."""
+    end = f"_{suffix}".encode()
+    return (relation.encode()[: max(1, MAX_NAME_BYTES - len(end))] + end)[:MAX_NAME_BYTES].decode(errors="ignore")

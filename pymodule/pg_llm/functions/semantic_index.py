@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from pg_llm import arguments
+from pg_llm.database import quoting
 from pg_llm.database.catalog import METRICS
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
 from pg_llm.errors import InvalidInput
 from pg_llm.search import chunking as chunker
-from pg_llm.search import companion, index, upkeep
+from pg_llm.search import index, upkeep
 
 
 @sql_function
@@ -81,9 +82,9 @@ def follow_index(db: Connection, trigger: dict[str, Any]) -> None:
 
 
 def _checked_name(name: str | None) -> str | None:
-    if name is not None and not 0 < len(name.encode()) <= companion.MAX_NAME_BYTES:
+    if name is not None and not 0 < len(name.encode()) <= quoting.MAX_NAME_BYTES:
         raise InvalidInput(
-            f'name is "{name}", and must have 1 to {companion.MAX_NAME_BYTES} bytes',
+            f'name is "{name}", and must have 1 to {quoting.MAX_NAME_BYTES} bytes',
             hint="The companion table gets this name.",
         )
     return name

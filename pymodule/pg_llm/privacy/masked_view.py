@@ -10,12 +10,10 @@ from pg_llm import arguments
 from pg_llm.database import catalog, ownership, table_access
 from pg_llm.database.catalog import Table
 from pg_llm.database.connection import Connection, Row
-from pg_llm.database.quoting import quote_ident, quote_literal
+from pg_llm.database.quoting import derived_name, quote_ident, quote_literal
 from pg_llm.errors import InvalidInput, NotSupported
 
 METHODS = ("null", "mask", "label", "generalize", "redact")
-_MOST_BYTES = 63
-_SUFFIX = "_masked"
 # Types by which a value is made coarser, and how: without a model, and in the column's own type.
 _COARSER = {
     "date": "pg_catalog.date_trunc('year', {cell})::pg_catalog.date",
@@ -101,7 +99,7 @@ def _policy(table: Table, policy: str | None) -> dict[str, str]:
 
 def _default_name(db: Connection, table: Table) -> str:
     (row,) = db.rows("SELECT relname::text AS name FROM pg_class WHERE oid = $1::oid", ("int8",), (table.oid,))
-    return str(row["name"]).encode()[: _MOST_BYTES - len(_SUFFIX)].decode(errors="ignore") + _SUFFIX
+    return derived_name(str(row["name"]), "masked")
 
 
 def _column(db: Connection, table: Table, row: Row, method: str | None, seeing: Sequence[str]) -> str:

@@ -11,12 +11,11 @@ from pg_llm.database import catalog
 from pg_llm.database.catalog import METRICS, Table
 from pg_llm.database.connection import Connection
 from pg_llm.database.progress import Report
-from pg_llm.database.quoting import quote_ident, quote_literal
+from pg_llm.database.quoting import derived_name, quote_ident, quote_literal
 from pg_llm.database.security_context import run_as_extension_owner
 from pg_llm.errors import DuplicateIndex
 from pg_llm.search.semantic_index import COLUMNS, Definition, SemanticIndex
 
-MAX_NAME_BYTES = 63
 _REGISTER = """
     INSERT INTO llm.all_semantic_index (
         source, companion, number, key, key_numbers, columns, column_numbers, context, context_numbers, model, method,
@@ -43,9 +42,7 @@ _NAMESAKE = """
 
 def default_name(source_name: str, what: str = "embedding") -> str:
     """The name of the companion of a table, cut to what an identifier holds."""
-    suffix = f"_{what}"
-    head = source_name.encode()[: MAX_NAME_BYTES - len(suffix)].decode(errors="ignore")
-    return head + suffix
+    return derived_name(source_name, what)
 
 
 def free_default_name(db: Connection, source: Table, name: str) -> None:

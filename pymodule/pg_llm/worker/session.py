@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import logging
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
+_log = logging.getLogger(__name__)
+# Seconds until a connection that was lost is tried again.
+_FIRST_DELAY, _LONGEST_DELAY = 0.5, 10.0
 # Rows of one call, so that figures are shown now and then.
 _MAX_ROWS = 1000
 # Where writers cannot tell of new work, as what notifies cannot be prepared for a two-phase commit.
@@ -96,6 +101,24 @@ def connected(dsn: str) -> psycopg.Connection[tuple[Any, ...]]:
     given = psycopg.conninfo.conninfo_to_dict(dsn)
     keepalives = {name: value for name, value in _KEEPALIVES.items() if name not in given}
     return psycopg.connect(dsn, autocommit=True, fallback_application_name="pg_llm worker", **keepalives)
+
+
+def repeat_connected(
+    dsn: str, ending: threading.Event, seconds: float, work: Callable[[psycopg.Connection[tuple[Any, ...]]], object]
+) -> None:
+    """Do work every so many seconds until the end, by one connection, and by another one whenever that is lost."""
+    delay = _FIRST_DELAY
+    while not ending.is_set():
+        try:
+            with connected(dsn) as connection:
+                while not ending.is_set():
+                    work(connection)
+                    delay = _FIRST_DELAY
+                    ending.wait(seconds)
+        except psycopg.Error as error:
+            _log.debug("%s", error)
+            ending.wait(delay)
+            delay = min(_LONGEST_DELAY, delay * 2)
 
 
 def schema_of_extension(connection: psycopg.Connection[tuple[Any, ...]]) -> str:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from fake_connection import FakeConnection
-from pg_llm.columns.companion import default_name
 from pg_llm.columns.expression import Compiled, resolve
 from pg_llm.database.catalog import Table
 from pg_llm.database.column_types import ColumnType
 from pg_llm.database.connection import DatabaseError
+from pg_llm.database.quoting import derived_name
 from pg_llm.errors import InvalidInput
 
 TEXT = ColumnType("text", True, False, True)
@@ -98,5 +98,5 @@ def test_a_value_of_no_type_and_of_a_strangers_type_are_refused() -> None:
     ],
 )
 def test_names_are_cut_to_what_an_identifier_holds(source: str, column: str, name: str) -> None:
-    assert default_name(source, column) == name
+    assert derived_name(source, column) == name
     assert len(name.encode()) <= 63

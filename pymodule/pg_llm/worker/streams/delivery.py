@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import json
-import logging
 import threading
 import time
 import urllib.error
@@ -16,15 +15,13 @@ from typing import Any
 
 import psycopg
 
-from pg_llm.worker.session import connected
+from pg_llm.worker.session import repeat_connected
 from pg_llm.worker.streams.source import SourceFailed, setting
 
-_log = logging.getLogger(__name__)
 _AT_ONCE = 100
 _PATIENCE = 5.0
 # Seconds of a round, after which the next one begins with alarms that have not been tried.
 _ROUND = 10.0
-_FIRST, _LONGEST = 0.5, 10.0
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -46,18 +43,7 @@ class Deliverer(threading.Thread):
 
     def run(self) -> None:
         """Until the end, through losses of the connection."""
-        delay = _FIRST
-        while not self._ending.is_set():
-            try:
-                with connected(self._dsn) as connection:
-                    while not self._ending.is_set():
-                        deliver(connection)
-                        delay = _FIRST
-                        self._ending.wait(self._poll)
-            except psycopg.Error as error:
-                _log.debug("%s", error)
-                self._ending.wait(delay)
-                delay = min(_LONGEST, delay * 2)
+        repeat_connected(self._dsn, self._ending, self._poll, deliver)
 
 
 def deliver(connection: psycopg.Connection[Any]) -> None:

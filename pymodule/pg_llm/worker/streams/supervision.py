@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
-from pg_llm.worker.session import connected
+from pg_llm.worker.session import repeat_connected
 from pg_llm.worker.streams import reading
 from pg_llm.worker.streams.delivery import Deliverer
 from pg_llm.worker.streams.reading import Reader
-
-_log = logging.getLogger(__name__)
-_LONGEST = 10.0
-_FIRST = 0.5
 
 
 class Supervisor(threading.Thread):
@@ -37,20 +32,9 @@ class Supervisor(threading.Thread):
 
     def run(self) -> None:
         """Until the end, through losses of the connection, in which the readers go on by themselves."""
-        delay = _FIRST
         self._deliverer.start()
-        while not self._ending.is_set():
-            try:
-                with connected(self._dsn) as connection:
-                    while not self._ending.is_set():
-                        self._look(connection)
-                        delay = _FIRST
-                        self._ending.wait(self._poll)
-            except psycopg.Error as error:
-                # A database without streams is one without the extension, or with an older one; `loop` says so.
-                _log.debug("%s", error)
-                self._ending.wait(delay)
-                delay = min(_LONGEST, delay * 2)
+        # A database without streams is one without the extension, or with an older one; `loop` says so.
+        repeat_connected(self._dsn, self._ending, self._poll, self._look)
         self._deliverer.end()
         for reader in self._readers.values():
             reader.end()
