@@ -6,7 +6,9 @@ import importlib.abc
 import importlib.util
 import os
 import re
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,6 +30,8 @@ NO_TORCH = "PyTorch is not installed here"
 # Never of these: embedding, search and cleaning work without.
 TORCH_FREE = re.compile(r"test_(embedding|semantic|cleaning|search)")
 MISSING = re.compile(r"""(No module named '|needs the Python package ")(torch|transformers|sentence_transformers)\b""")
+# Bytes that the data of two test processes may come to, twice.
+ROOM = 6 << 30
 CRASH = re.compile(r"PANIC|was terminated by signal|all server processes terminated")
 
 
@@ -80,9 +84,19 @@ def pytest_report_header() -> str:
     return f"public data: {DATA}" if DATA.is_dir() else f"public data: none in {DATA}, tests on it are left out"
 
 
+def memory_folder() -> Path | None:
+    """A folder in memory with room for the servers of all test processes: each test makes and drops a database."""
+    folder = Path("/dev/shm")
+    if not os.access(folder, os.W_OK) or shutil.disk_usage(folder).free < ROOM:
+        return None
+    available = re.search(r"^MemAvailable: *(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    return folder if available and int(available[1]) << 10 >= 2 * ROOM else None
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    with Cluster(settings=TEST_SETTINGS) as running:
+    folder = tempfile.TemporaryDirectory(prefix="pg_llm-", dir=memory_folder())
+    with folder as data, Cluster(data, settings=TEST_SETTINGS) as running:
         yield running
         crashes = [line for line in running.log.splitlines() if CRASH.search(line)]
         assert not crashes, crashes

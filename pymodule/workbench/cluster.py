@@ -29,7 +29,7 @@ TEST_SETTINGS: Final = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
-    "max_wal_size": "2GB",
+    "max_wal_size": "512MB",
     "max_prepared_transactions": "5",
     # The precision of the default encoder whose vectors, and what is printed of them, are the same everywhere.
     **{name: setting.default for name, setting in SETTINGS.items() if setting.default == ENCODER},
