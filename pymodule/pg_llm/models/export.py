@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pg_llm.models.network import Network
 
 # Increment whenever an export of the same model would come out different.
-FORMAT = 5
+FORMAT = 6
 _SCRATCH = ".export-"
 # Minimal cosine similarity of the model's and the export's outputs, the mean over the texts.
 _MIN_COSINE = {"fp32": 0.9999, "int8": 0.99}
@@ -148,6 +148,7 @@ def _write(folder: Path, scratch: Path, task: str, precision: str) -> None:
     (scratch / "meta.json").write_text(json.dumps(meta.to_json(), indent=1))
     example = tokens.padded([windows[0] for windows in tokens.encode(["one text", "another, longer text"])])
     batch, sequence = torch.export.Dim("batch", max=1 << 16), torch.export.Dim("sequence", max=meta.max_tokens)
+    network.shows_states = task == "embedding"
     with torch.no_grad():
         torch.onnx.export(
             network,
@@ -156,10 +157,11 @@ def _write(folder: Path, scratch: Path, task: str, precision: str) -> None:
             dynamo=True,
             verbose=False,
             input_names=meta.inputs,
-            output_names=["output"],
+            output_names=["output", "states"] if network.shows_states else ["output"],
             external_data=False,
             dynamic_shapes=(tuple({0: batch, 1: sequence} for _ in meta.inputs),),
         )
+    network.shows_states = False
     _verify(scratch, network)
     if precision == "int8":
         _quantize(scratch)

@@ -30,7 +30,12 @@ class Meta:
 
 
 class Network(torch.nn.Module):
-    """Padded tokens in; unit vectors, logits of labels or of relevance, or logits of labels for each token out."""
+    """Padded tokens in; unit vectors, logits of labels or of relevance, or logits of labels for each token out.
+
+    With `shows_states` a network that embeds gives the states of the tokens beside the vectors.
+    """
+
+    shows_states = False
 
     def __init__(self, folder: Path, task: str, device: str = "cpu", attention: str | None = None) -> None:
         super().__init__()
@@ -48,11 +53,13 @@ class Network(torch.nn.Module):
         """The tokenizer as the tokenizers library reads it."""
         return str(self._tokenizer.backend_tokenizer.to_str())
 
-    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def forward(self, *inputs: torch.Tensor) -> Any:
         """The inputs in the order of `meta.inputs`."""
         named = dict(zip(self.meta.inputs, inputs, strict=True))
         if self.meta.task == "embedding":
-            return torch.nn.functional.normalize(self.model(named)["sentence_embedding"].float(), dim=-1)
+            found = self.model(named)
+            vectors = torch.nn.functional.normalize(found["sentence_embedding"].float(), dim=-1)
+            return (vectors, found["token_embeddings"].float()) if self.shows_states else vectors
         logits: torch.Tensor = self.model(**named).logits
         return logits.float()
 

@@ -10,6 +10,7 @@ import torch
 
 from pg_llm.models.engine import Text, Window
 from pg_llm.models.network import Network
+from pg_llm.models.token_states import pooled
 
 
 class TorchModel:
@@ -24,6 +25,7 @@ class TorchModel:
         self.device = device
         self.batch_tokens = 32768 if device == "cuda" else 512
         self._network = Network(folder, task, device)
+        self._network.shows_states = self.has_token_states = task == "embedding"
         self._tokens = self._network.tokenization()
         self.details = self._network.meta.details
         self.prompts = self._network.meta.prompts
@@ -34,8 +36,14 @@ class TorchModel:
         return self._tokens.encode(texts, overlap)
 
     def forward(self, batch: Sequence[Window]) -> Any:
-        """One output per window; float32 of shape (len(batch), …)."""
+        """One output per window; float32 of shape (len(batch), …), or a list where a window has parts."""
         padded = self._tokens.padded(batch)
         with torch.inference_mode():
             inputs = (torch.from_numpy(padded[name]).to(self.device) for name in self._network.meta.inputs)
-            return self._network(*inputs).cpu().numpy()
+            outputs = self._network(*inputs)
+        if not self.has_token_states:
+            return outputs.cpu().numpy()
+        vectors, states = outputs
+        if any(window.parts for window in batch):
+            return pooled(batch, vectors.cpu().numpy(), states.cpu().numpy())
+        return vectors.cpu().numpy()

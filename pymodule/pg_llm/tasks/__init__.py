@@ -20,6 +20,7 @@ TASKS = {
     "answering": "pg_llm.search.host.answering",
     "catalog_text": "pg_llm.ask.host.catalog_text",
     "chart": "pg_llm.charts.host.rendering",
+    "chunk_embedding": "pg_llm.search.host.chunk_embedding",
     "chunking": "pg_llm.search.host.chunking",
     "classification": "pg_llm.classify.host.classification",
     "cleaning": "pg_llm.cleaning.host.values",
