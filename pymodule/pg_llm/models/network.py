@@ -30,12 +30,7 @@ class Meta:
 
 
 class Network(torch.nn.Module):
-    """Padded tokens in; unit vectors, logits of labels or of relevance, or logits of labels for each token out.
-
-    With `shows_states` a network that embeds gives the states of the tokens beside the vectors.
-    """
-
-    shows_states = False
+    """Padded tokens in; unit vectors, logits of labels or of relevance, or logits of labels for each token out."""
 
     def __init__(self, folder: Path, task: str, device: str = "cpu", attention: str | None = None) -> None:
         super().__init__()
@@ -53,15 +48,24 @@ class Network(torch.nn.Module):
         """The tokenizer as the tokenizers library reads it."""
         return str(self._tokenizer.backend_tokenizer.to_str())
 
-    def forward(self, *inputs: torch.Tensor) -> Any:
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
         """The inputs in the order of `meta.inputs`."""
-        named = dict(zip(self.meta.inputs, inputs, strict=True))
         if self.meta.task == "embedding":
-            found = self.model(named)
-            vectors = torch.nn.functional.normalize(found["sentence_embedding"].float(), dim=-1)
-            return (vectors, found["token_embeddings"].float()) if self.shows_states else vectors
+            return self.with_states(*inputs)[0]
+        named = dict(zip(self.meta.inputs, inputs, strict=True))
         logits: torch.Tensor = self.model(**named).logits
         return logits.float()
+
+    def with_states(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The unit vectors of a network that embeds, and the states of the tokens that they are pooled from."""
+        found = self.model(dict(zip(self.meta.inputs, inputs, strict=True)))
+        vectors = torch.nn.functional.normalize(found["sentence_embedding"].float(), dim=-1)
+        return vectors, found["token_embeddings"].float()
+
+    def word_embeddings(self) -> torch.nn.Module:
+        """The layer that gives each token its vector."""
+        model = self.model[0].auto_model if self.meta.task == "embedding" else self.model
+        return model.get_input_embeddings()  # type: ignore[no-any-return]  # of transformers
 
     def _embedding(self, folder: Path, task: str, options: dict[str, Any]) -> Meta:
         from sentence_transformers import SentenceTransformer
@@ -113,6 +117,14 @@ class Network(torch.nn.Module):
 
     def _meta(self, task: str, longest: int, details: dict[str, Any], prompts: dict[str, str] | None = None) -> Meta:
         return Meta(task, _inputs(self._tokenizer), longest, _pad_id(self._tokenizer), details, prompts or {})
+
+
+class NetworkWithStates(Network):
+    """A network that embeds, with the states of the tokens beside the vectors."""
+
+    def forward(self, *inputs: torch.Tensor) -> Any:
+        """The inputs in the order of `meta.inputs`."""
+        return self.with_states(*inputs)
 
 
 def longest_input(tokenizer: Any, config: Any) -> int:

@@ -15,7 +15,7 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 from pg_llm.models import tokens
-from pg_llm.models.engine import Text, Window
+from pg_llm.models.engine import Text, TokenStates, Window
 from pg_llm.models.token_states import pooled
 
 # Bytes of weights with which one thread reads a text in milliseconds.
@@ -35,7 +35,7 @@ def load(folder: Path, threads: int) -> OnnxModel:
     return SmallOnnxModel(folder, wanted)
 
 
-def session(file: Path, threads: int) -> onnxruntime.InferenceSession:
+def session(file: Path | bytes, threads: int) -> onnxruntime.InferenceSession:
     """A session on the CPU; 0 threads are one per core."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -59,7 +59,7 @@ class OnnxModel:
         self.prompts: dict[str, str] = meta["prompts"]
         self.bytes = (folder / "model.onnx").stat().st_size
         self._session = session(folder / "model.onnx", threads)
-        self.has_token_states = _STATES in [output.name for output in self._session.get_outputs()]
+        self.pools_parts = _STATES in [output.name for output in self._session.get_outputs()]
         serialized = (folder / "tokenizer.json").read_text(encoding="utf-8")
         self._tokens = tokens.for_task(self.task, serialized, meta["inputs"], meta["max_tokens"], meta["pad_id"])
 
@@ -81,6 +81,18 @@ class OnnxModel:
         if any(window.parts for window in batch):
             return pooled(batch, *self._session.run([_OUTPUT, _STATES], self.padded(batch)))
         return self._session.run([_OUTPUT], self.padded(batch))[0]
+
+    def token_states(self, text: str) -> list[TokenStates] | None:
+        """Of each window of the text what the last layer makes of its tokens; None where the graph does not show it."""
+        if not self.pools_parts:
+            return None
+        encoding = self.tokenizer.encode(text)
+        states = []
+        for window, part in zip(self.encode([text])[0], (encoding, *encoding.overflowing), strict=True):
+            (vectors,) = self._session.run([_STATES], self.padded([window]))
+            places = zip(part.offsets, part.special_tokens_mask, strict=True)
+            states.append(TokenStates(vectors[0], [None if special else span for span, special in places]))
+        return states
 
 
 class SmallOnnxModel(OnnxModel):

@@ -21,7 +21,7 @@ OTHER = "Peanuts must never be offered to Marta Solberg"
 class WordEngine(EchoEngine):
     """A token for each word and one before and behind; states are the words' vectors, a text's vector is their mean."""
 
-    has_token_states = True
+    pools_parts = True
 
     def encode(self, texts: Sequence[Any], overlap: int = 0) -> list[list[Window]]:
         windows = []

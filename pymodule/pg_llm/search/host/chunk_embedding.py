@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from pg_llm.models.engine import EmbeddingEngine, Engine, Pooled, Span, Window, gives_token_states
+from pg_llm.models.engine import EmbeddingEngine, Engine, Pooled, Span, Window, pools_parts
 from pg_llm.search.host import sentences
 from pg_llm.search.host.embedding import literal
 from pg_llm.tasks import Steps, WorkItem, batching, passages, stepwise
@@ -75,7 +75,7 @@ def _all_sentences(model: Engine, window: Window, start: int, chunk: str, ranges
 def _outlying_sentences(model: Engine, window: Window, start: int, chunk: str, ranges: Sequence[Span]) -> Steps:
     tokens = _token_ranges(model, window, [(start + first, start + last) for first, last in ranges])
     long_ones = [number for number, (first, last) in enumerate(tokens) if last - first >= _LEAST_TOKENS]
-    if not gives_token_states(model) or not long_ones:
+    if not pools_parts(model) or not long_ones:
         (vector,) = yield [window]
         return _result(vector, [], [])
     least = _cache.get(model, "similarity of unrelated sentences", lambda: _similarity_of_unrelated(model))
