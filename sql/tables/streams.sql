@@ -16,10 +16,12 @@ CREATE TABLE llm.all_stream (
     state pg_catalog.text NOT NULL DEFAULT 'running' CHECK (state OPERATOR(pg_catalog.=) ANY ('{running,paused,stopped}')),
     error pg_catalog.text,
     usename pg_catalog.name NOT NULL,
-    followed pg_catalog.regclass
+    followed pg_catalog.regclass,
+    publish pg_catalog.jsonb CHECK (pg_catalog.jsonb_typeof(publish) OPERATOR(pg_catalog.=) 'object')
 );
 COMMENT ON TABLE llm.all_stream IS 'The streams, for dumps';
 COMMENT ON COLUMN llm.all_stream.followed IS 'The table that is its source, if one is';
+COMMENT ON COLUMN llm.all_stream.publish IS 'Where the records of a publication go: topic, brokers, the alert if one is its source; NULL for a stream that reads';
 COMMENT ON COLUMN llm.all_stream.source IS 'Where the records come from, without secrets: those have names in the worker''s environment';
 COMMENT ON COLUMN llm.all_stream.columns IS 'Name and type of each column of a record';
 COMMENT ON COLUMN llm.all_stream.transform IS 'A SELECT over batch; NULL takes the records as they are';

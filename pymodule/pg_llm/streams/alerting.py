@@ -80,6 +80,11 @@ def find(db: Connection, name: str) -> int | None:
     return int(rows[0]["id"]) if rows else None
 
 
+def stream_of(db: Connection, number: int) -> Stream:
+    """The stream whose alert it is."""
+    return definition.by_id(db, _stream_of(db, number))
+
+
 def waiting(db: Connection, limit: int) -> list[Row]:
     """Alarms that a worker of the caller's has to deliver."""
     return _waiting(db, db.current_role(), limit)
@@ -102,7 +107,7 @@ def _source(db: Connection, name: str) -> tuple[Stream, int | None, str]:
         if row["own"]:
             return definition.by_id(db, row["stream"]), row["id"], row["relation"]
         raise UndefinedStream(f'the table of the windows "{name}" is gone', hint="stream_drop() forgets them.")
-    stream = definition.find(db, name)
+    stream = definition.reading(db, name)
     return stream, None, stream.relation
 
 
@@ -149,6 +154,12 @@ def _insert(db: Connection, stream: Stream, alert: alerts.Alert) -> None:
         *(json.dumps(alert.score) if alert.score else None, json.dumps(alert.settings), stream.owner),
     )
     db.rows(_INSERT, _TYPES, values)
+
+
+@as_extension_owner
+def _stream_of(db: Connection, number: int) -> int:
+    query = "SELECT a.stream FROM llm.all_stream_alert AS a WHERE a.id = $1"
+    return int(db.rows(query, ("int4",), (number,))[0]["stream"])
 
 
 @as_extension_owner

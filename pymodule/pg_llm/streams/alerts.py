@@ -49,6 +49,15 @@ _RAISE = """
     )
     RETURNING id
 """
+# To publications of the alert: only those of the same target, and so of the same owner.
+_PUBLISH = """
+    INSERT INTO llm.stream_change (stream, event, payload)
+    SELECT p.id, 'alarm',
+           jsonb_build_object('id', m.id, 'alert', a.name, 'at', m.at, 'evidence', m.evidence)::text
+    FROM llm.all_stream_alarm AS m JOIN llm.all_stream_alert AS a ON a.id = m.alert
+    JOIN llm.all_stream AS s ON s.id = a.stream JOIN llm.all_stream AS p ON p.target = s.target
+    WHERE m.id = $1 AND p.publish @> jsonb_build_object('alert', a.id)
+"""
 _RAISE_TYPES = (*("int4", "text", "text", "text", "text"), "bool", "float8")
 # What NOTIFY takes.
 _LONGEST_PAYLOAD = 7900
@@ -155,7 +164,10 @@ def _keep(
 ) -> int | None:
     done = alert.action["kind"] in AT_ONCE
     rows = db.rows(_RAISE, _RAISE_TYPES, (alert.id, at, key, evidence, alert.cooldown, done, score))
-    return int(rows[0]["id"]) if rows else None
+    if not rows:
+        return None
+    db.rows(_PUBLISH, ("int8",), (rows[0]["id"],))
+    return int(rows[0]["id"])
 
 
 @as_extension_owner

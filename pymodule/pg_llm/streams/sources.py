@@ -25,6 +25,7 @@ _NAME = re.compile(r"[A-Z][A-Z0-9_]{0,62}")
 # A record larger than this is a dead letter without being read; the option `max_bytes` says otherwise.
 MAX_BYTES = 10_000_000
 _MOST_BYTES = 100_000_000
+_LONGEST_TOPIC = 249
 _EXAMPLE = """Write source => '{"kind": "kafka", "servers": "broker:9092", "topic": "payment", "format": "json"}'."""
 
 
@@ -53,6 +54,22 @@ def checked(source: Any) -> dict[str, Any]:
     if kind == "table":
         defaults = {"events": ["insert", "update"]}
     return {"kind": kind, **defaults, **options}
+
+
+def checked_receiver(topic: str, receiver: Any) -> dict[str, Any]:
+    """Where a publication goes: brokers by address or by the name of settings, and the topic. Raises InvalidInput."""
+    hint = """Write "to" => '{"servers": "broker:9092"}', or '{"security": "PROD"}'."""
+    if not isinstance(receiver, dict) or not set(receiver) <= {"servers", "security", "transactional"}:
+        raise InvalidInput('"to" must be a JSON object with the brokers', hint=hint)
+    if not 0 < len(topic.encode()) <= _LONGEST_TOPIC:
+        raise InvalidInput(f"topic must have 1 to {_LONGEST_TOPIC} bytes")
+    if not isinstance(receiver.get("transactional", False), bool):
+        raise InvalidInput('"transactional" in "to" must be true or false', hint=hint)
+    brokers = {name: receiver[name] for name in ("servers", "security") if receiver.get(name) is not None}
+    if len(brokers) != 1 or not all(isinstance(value, str) and value.strip() for value in brokers.values()):
+        raise InvalidInput('"to" needs either "servers" or "security"', hint=hint)
+    _check_values("kafka", brokers)
+    return {"topic": topic, **brokers, "transactional": receiver.get("transactional", False)}
 
 
 def _check_values(kind: str, options: Mapping[str, Any]) -> None:

@@ -51,7 +51,7 @@ def create(
 ) -> None:
     """Define windows over a stream, in a table of that name beside its target, and fill it."""
     lifecycle.check_name(name)
-    stream = definition.find(db, stream_name)
+    stream = definition.reading(db, stream_name)
     definition.check_trusted(stream)
     if stream.event_time is None:
         raise InvalidInput(

@@ -85,7 +85,7 @@ def write(db: Connection, number: int, claims: str, records: Sequence[str], dead
     partition by now.
     """
     stream = definition.by_id(db, number)
-    if stream.state != "running":
+    if stream.state != "running" or stream.publish is not None:
         return -1
     letters = [DeadLetter(**letter) for letter in json.loads(dead)]
     batch = read_batch(stream, [Claim(**claim) for claim in json.loads(claims)], records, letters)

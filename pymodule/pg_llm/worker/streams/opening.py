@@ -15,7 +15,7 @@ from pg_llm.worker.streams.source import Source, SourceFailed
 
 __all__ = ["Pump", "opened"]
 
-
+_NO_KAFKA = "the worker has no package confluent-kafka"
 _MATCHING = (
     "SELECT t.name FROM pg_catalog.unnest(%s::pg_catalog.text[]) AS t (name) WHERE t.name OPERATOR(pg_catalog.~) %s"
 )
@@ -24,12 +24,14 @@ _MATCHING = (
 def opened(definition: dict[str, Any], dsn: str, connection: psycopg.Connection[Any]) -> Source:
     """Raises SourceFailed."""
     source: dict[str, Any] = definition["source"]
+    if definition["publish"] is not None:
+        return _publisher(definition)
     match source["kind"]:
         case "kafka":
             try:
                 from pg_llm.worker.streams.kafka import Kafka
             except ImportError:
-                raise SourceFailed("the worker has no package confluent-kafka") from None
+                raise SourceFailed(_NO_KAFKA) from None
             return Kafka(source, lambda pattern, names: _matching(connection, pattern, names))
         case "table":
             return Pump(definition)
@@ -38,6 +40,14 @@ def opened(definition: dict[str, Any], dsn: str, connection: psycopg.Connection[
         case "http":
             return Http(source)
     raise SourceFailed(f"this worker reads no source of the kind {source['kind']}")
+
+
+def _publisher(definition: dict[str, Any]) -> Source:
+    try:
+        from pg_llm.worker.streams.publisher import Publisher
+    except ImportError:
+        raise SourceFailed(_NO_KAFKA) from None
+    return Publisher(definition)
 
 
 def _matching(connection: psycopg.Connection[Any], pattern: str, names: Sequence[str]) -> list[str]:

@@ -168,7 +168,7 @@ class Reader(threading.Thread):
 
 def parsed(row: dict[str, Any]) -> dict[str, Any]:
     """A row of llm.stream_assignments with its JSON read."""
-    return {**row, **{name: _json(row[name]) for name in ("source", "columns")}}
+    return {**row, **{name: _json(row[name]) for name in ("source", "columns", "publish")}}
 
 
 def _json(value: Any) -> Any:
