@@ -58,6 +58,11 @@ LANGUAGE plpython3u
 AS $$ from pg_llm.functions import streams; return streams.stream_alert(name, source, condition, action, to, dedupe, cooldown, score) $$;
 COMMENT ON PROCEDURE stream_alert IS 'Raise an alarm, with the row as evidence, where a condition holds for a row of a stream or for a window.';
 
+CREATE FUNCTION stream_chart(name text) RETURNS jsonb
+LANGUAGE plpython3u STABLE COST 10000 TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import streams; return streams.stream_chart(name) $$;
+COMMENT ON FUNCTION stream_chart IS 'A stream''s records and lag by minute, or the values of windows, with alarms as marks, as a chart in Vega-Lite.';
+
 CREATE PROCEDURE stream_publish(
     name text, source text, topic text, "to" jsonb, events text[] DEFAULT NULL, max_batch int DEFAULT 5000
 )

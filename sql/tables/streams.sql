@@ -61,6 +61,17 @@ COMMENT ON COLUMN llm.stream_offset.token IS 'The fencing token: who writes must
 COMMENT ON COLUMN llm.stream_offset.holder IS 'The process of the session that holds the partition';
 COMMENT ON COLUMN llm.stream_offset.watermark IS 'The latest event time seen';
 
+-- For charts; not part of a dump.
+CREATE TABLE llm.stream_minute (
+    stream pg_catalog.int4 NOT NULL REFERENCES llm.all_stream ON DELETE CASCADE,
+    partition pg_catalog.text NOT NULL,
+    minute pg_catalog.timestamptz NOT NULL,
+    rows pg_catalog.int8 NOT NULL,
+    lag pg_catalog.int8,
+    PRIMARY KEY (stream, partition, minute)
+);
+COMMENT ON TABLE llm.stream_minute IS 'Records of each minute of the last day, and how many waited then';
+
 -- Sessions that read a stream, or would like to: partitions are shared among them.
 CREATE TABLE llm.stream_consumer (
     stream pg_catalog.int4 NOT NULL REFERENCES llm.all_stream ON DELETE CASCADE,

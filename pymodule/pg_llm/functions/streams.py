@@ -11,6 +11,7 @@ from pg_llm.database.sql_function import sql_function
 from pg_llm.errors import InvalidInput
 from pg_llm.streams import (
     alerting,
+    chart,
     definition,
     lease,
     lifecycle,
@@ -143,6 +144,12 @@ def stream_alert(
         cooldown,
         arguments.parse_json("score", score),
     )
+
+
+@sql_function
+def stream_chart(db: Connection, name: str | None) -> Any:
+    """A stream's records and lag by minute, or the values of windows, with alarms as marks, as a chart in Vega-Lite."""
+    return chart.chart(db, arguments.required("name", name))
 
 
 @sql_function

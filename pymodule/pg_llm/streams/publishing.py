@@ -14,7 +14,7 @@ from pg_llm.database import search_path
 from pg_llm.database.connection import Connection, Row
 from pg_llm.database.security_context import as_extension_owner
 from pg_llm.errors import DuplicateStream, InvalidInput
-from pg_llm.streams import alerting, dead_letters, definition, lease, lifecycle, sources, state, table_source
+from pg_llm.streams import alerting, dead_letters, definition, history, lease, lifecycle, sources, state, table_source
 from pg_llm.streams.dead_letters import DeadLetter
 from pg_llm.streams.definition import Stream
 
@@ -127,6 +127,7 @@ def sent(db: Connection, number: int, token: int, numbers: Sequence[int], failed
     dead_letters.keep(db, stream.id, [table_source.PARTITION], letters)
     _sent(db, stream.id, numbers, len(letters))
     state.report(db, stream.id, None, None)
+    history.note(db, stream.id, {table_source.PARTITION: len(numbers)})
 
 
 @as_extension_owner

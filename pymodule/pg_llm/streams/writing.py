@@ -16,7 +16,7 @@ from typing import Any
 from pg_llm.database.connection import CANCELLED, Connection, DatabaseError
 from pg_llm.database.security_context import as_extension_owner
 from pg_llm.errors import Error, InvalidInput
-from pg_llm.streams import alerts, dead_letters, definition, formats, lease, state, transform, windows
+from pg_llm.streams import alerts, dead_letters, definition, formats, history, lease, state, transform, windows
 from pg_llm.streams.dead_letters import DeadLetter
 from pg_llm.streams.definition import Stream
 from pg_llm.streams.formats import Undecodable
@@ -238,6 +238,7 @@ def _finish(db: Connection, stream: Stream, batch: Batch, seconds: float) -> Non
         for place, claim in enumerate(batch.claims)
     ]
     _record(db, stream.id, json.dumps(told), seconds)
+    history.note(db, stream.id, {claim.partition: came[place] for place, claim in enumerate(batch.claims)})
 
 
 def read_batch(stream: Stream, claims: Sequence[Claim], records: Sequence[str], dead: Sequence[DeadLetter]) -> Batch:
