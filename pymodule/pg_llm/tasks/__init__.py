@@ -18,6 +18,7 @@ from pg_llm.tasks import passages
 
 TASKS = {
     "answering": "pg_llm.search.host.answering",
+    "attribution": "pg_llm.explain.host.attribution",
     "catalog_text": "pg_llm.ask.host.catalog_text",
     "chart": "pg_llm.charts.host.rendering",
     "chunking": "pg_llm.search.host.chunking",
@@ -27,6 +28,7 @@ TASKS = {
     "entities": "pg_llm.classify.host.entities",
     "entity_patterns": "pg_llm.classify.host.entity_patterns",
     "extraction": "pg_llm.generate.host.extraction",
+    "fingerprint": "pg_llm.privacy.host.fingerprints",
     "generalization": "pg_llm.cleaning.host.generalization",
     "generation": "pg_llm.generate.host.generation",
     "graph_drawing": "pg_llm.graph.host.drawing",
