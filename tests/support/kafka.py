@@ -68,6 +68,12 @@ def create_topic(servers: str, topic: str, partitions: int = 1) -> None:
         future.result(20)
 
 
+def delete_topic(servers: str, topic: str) -> None:
+    admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
+    for future in admin.delete_topics([topic]).values():
+        future.result(20)
+
+
 def produce(servers: str, topic: str, messages: Iterable[Message]) -> None:
     """Send messages, each with its partition, and wait until all are taken."""
     producer = confluent_kafka.Producer(
