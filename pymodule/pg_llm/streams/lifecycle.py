@@ -144,7 +144,7 @@ def seek(db: Connection, name: str, partition: str | None, position: int | None,
         raise InvalidInput("say either an offset or a moment", hint="Write \"offset\" => 0 or at => '2026-01-01'.")
     if position is not None and position < 0:
         raise InvalidInput("offset must not be negative", hint="0 is the first one.")
-    if stream.source["kind"] != "kafka":
+    if stream.source["kind"] not in sources.LOGS:
         raise InvalidInput(
             f"a source of the kind {stream.source['kind']} keeps nothing that could be read again",
             hint="stream_retry() takes dead letters once more.",

@@ -14,10 +14,16 @@ _WITH_REGISTRY = ("avro", "protobuf")
 # Options of each kind: those that must be there, and those that may.
 KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "kafka": ((), ("servers", "topic", "pattern", "format", "security", "start", "max_bytes")),
+    "redis": (("topic",), ("servers", "security", "start", "max_bytes")),
+    "nats": (("topic",), ("servers", "format", "security", "start", "max_bytes")),
+    "mqtt": (("topic",), ("servers", "format", "security", "max_bytes")),
     "table": (("table",), ("events",)),
     "notify": (("channel",), ("format",)),
     "http": (("port",), ("format", "max_bytes", "token")),
 }
+_BROKERS = ("kafka", "redis", "nats", "mqtt")
+# Those that keep what was read, from any offset on.
+LOGS = ("kafka", "redis", "nats")
 STARTS = ("earliest", "latest")
 EVENTS = ("insert", "update", "delete")
 # The names of settings in a worker's environment.
@@ -48,8 +54,8 @@ def checked(source: Any) -> dict[str, Any]:
         if name not in ("port", "max_bytes", "events") and (not isinstance(value, str) or not value.strip()):
             raise InvalidInput(f'"{name}" in source must be a text', hint=_EXAMPLE)
     _check_values(kind, options)
-    if kind == "kafka":
-        _check_kafka(options)
+    if kind in _BROKERS:
+        _check_brokers(kind, options)
     defaults: dict[str, Any] = {"format": "json"} if "format" in possible else {}
     if kind == "table":
         defaults = {"events": ["insert", "update"]}
@@ -101,14 +107,14 @@ def _check_values(kind: str, options: Mapping[str, Any]) -> None:
         raise InvalidInput("a channel has at most 63 bytes")
 
 
-def _check_kafka(options: Mapping[str, Any]) -> None:
+def _check_brokers(kind: str, options: Mapping[str, Any]) -> None:
     if ("topic" in options) == ("pattern" in options):
         raise InvalidInput('a source of the kind kafka needs either "topic" or "pattern"', hint=_EXAMPLE)
     # With credentials for whoever answers there: so the servers are named where these are.
     if ("servers" in options) == ("security" in options):
         raise InvalidInput(
-            'a source of the kind kafka needs either "servers" or "security"',
-            hint='Where "security" names settings of the worker, "bootstrap.servers" is one of these.',
+            f'a source of the kind {kind} needs either "servers" or "security"',
+            hint='Where "security" names settings of the worker, the address is one of these.',
         )
     if "pattern" in options:
         try:

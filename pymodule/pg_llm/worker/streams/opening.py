@@ -15,6 +15,7 @@ from pg_llm.worker.streams.source import Source, SourceFailed
 
 __all__ = ["Pump", "opened"]
 
+_PACKAGES = {"redis": "redis", "nats": "nats-py", "mqtt": "paho-mqtt"}
 _NO_KAFKA = "the worker has no package confluent-kafka"
 _MATCHING = (
     "SELECT t.name FROM pg_catalog.unnest(%s::pg_catalog.text[]) AS t (name) WHERE t.name OPERATOR(pg_catalog.~) %s"
@@ -39,7 +40,30 @@ def opened(definition: dict[str, Any], dsn: str, connection: psycopg.Connection[
             return Notify(source, dsn)
         case "http":
             return Http(source)
+        case "redis" | "nats" | "mqtt":
+            return _by_client(definition)
     raise SourceFailed(f"this worker reads no source of the kind {source['kind']}")
+
+
+def _by_client(definition: dict[str, Any]) -> Source:
+    """A source whose client is no part of what the worker needs. Raises SourceFailed where it is not there."""
+    source = definition["source"]
+    try:
+        match source["kind"]:
+            case "redis":
+                from pg_llm.worker.streams.redis import Redis
+
+                return Redis(source)
+            case "nats":
+                from pg_llm.worker.streams.nats import Nats
+
+                return Nats(source)
+        from pg_llm.worker.streams.mqtt import Mqtt
+
+        return Mqtt(source, definition["id"], definition["name"])
+    except ImportError:
+        package = _PACKAGES[source["kind"]]
+        raise SourceFailed(f"the worker has no package {package}: pip install {package}, where the worker is") from None
 
 
 def _publisher(definition: dict[str, Any]) -> Source:
