@@ -166,9 +166,16 @@ def test_what_cannot_be_a_stream(db: psycopg.Connection) -> None:
     assert value(db, "SELECT to_regclass('payment')") is None
 
 
-def test_formats_that_need_a_registry_are_refused(db: psycopg.Connection) -> None:
-    with pytest.raises(errors.FeatureNotSupported, match="avro"):
-        create(db, source='{"kind": "kafka", "servers": "a", "topic": "a", "format": "avro"}')
+def test_formats_that_need_a_registry(db: psycopg.Connection) -> None:
+    source = {"kind": "kafka", "servers": "a", "topic": "a"}
+    with pytest.raises(errors.FeatureNotSupported, match="protobuf"):
+        create(db, source=json.dumps(source | {"format": "protobuf"}))
+    for wrong in ({"format": "avro"}, {"registry": "X"}, {"format": "avro", "registry": "http://x"}):
+        with pytest.raises(errors.InvalidParameterValue, match="registry"):
+            create(db, source=json.dumps(source | wrong))
+    create(db, source=json.dumps(source | {"format": "avro", "registry": "X"}))
+    # The worker makes JSON of it.
+    assert Reader(db, "payments").write(['{"id": 1}']) == 1
 
 
 def test_csv_and_text(db: psycopg.Connection) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import getpass
+import http.server
 import importlib
 import importlib.util
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +26,11 @@ import pytest
 from database import value
 from psycopg import errors
 
+SCHEMA = {
+    "type": "record",
+    "name": "event",
+    "fields": [{"name": "id", "type": "long"}, {"name": "body", "type": "string"}],
+}
 Start = Callable[..., subprocess.Popen[bytes]]
 
 
@@ -161,6 +169,42 @@ def test_mqtt(db: psycopg.Connection, start: Start, tmp_path: Path) -> None:
         start(db.info.dsn)
         wait_for(db, "SELECT count(DISTINCT id) = 300 FROM event")
         client.loop_stop()
+
+
+class Registry(http.server.BaseHTTPRequestHandler):
+    """A schema registry with one schema."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"schema": json.dumps(SCHEMA)}).encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_avro(db: psycopg.Connection, start: Start) -> None:
+    if importlib.util.find_spec("fastavro") is None:
+        pytest.skip("there is no Python module fastavro: pip install it to run this test")
+    fastavro = importlib.import_module("fastavro")
+    registry = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Registry)
+    payloads = []
+    for n in range(100):
+        written = io.BytesIO()
+        fastavro.schemaless_writer(written, SCHEMA, {"id": n, "body": f"event {n}"})
+        payloads.append(b"\0\0\0\0\1" + written.getvalue())
+    with kafka.tansu() as broker, registry:
+        kafka.create_topic(broker, "events", 1)
+        kafka.produce(broker, "events", [(0, payload) for payload in [*payloads, b"{}"]])
+        create(db, kind="kafka", servers=broker, topic="events", format="avro", registry="LOCAL")
+        address = json.dumps({"url": f"http://127.0.0.1:{registry.server_address[1]}"})
+        start(db.info.dsn, PG_LLM_REGISTRY_LOCAL=address)
+        # It listens, and answers nobody: records wait.
+        wait_for(db, "SELECT bool_or(error LIKE 'the schema registry does not answer%') FROM stream_stats")
+        threading.Thread(target=registry.serve_forever, daemon=True).start()
+        wait_for(db, "SELECT count(*) = 100 AND bool_and(body = 'event ' || id) FROM event")
+        assert value(db, "SELECT payload FROM stream_dead_letter") == b"{}"
+        registry.shutdown()
 
 
 def test_without_a_client_the_worker_says_what_to_install(db: psycopg.Connection, start: Start, tmp_path: Path) -> None:

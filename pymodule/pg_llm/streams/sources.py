@@ -8,12 +8,12 @@ from typing import Any
 
 from pg_llm.errors import InvalidInput, NotSupported
 
-FORMATS = ("json", "csv", "text")
-# Formats whose schemas a registry keeps.
-_WITH_REGISTRY = ("avro", "protobuf")
+FORMATS = ("json", "csv", "text", "avro")
+# A format whose schemas a registry keeps, and that no library reads without compiling them.
+_UNREAD = ("protobuf",)
 # Options of each kind: those that must be there, and those that may.
 KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "kafka": ((), ("servers", "topic", "pattern", "format", "security", "start", "max_bytes")),
+    "kafka": ((), ("servers", "topic", "pattern", "format", "registry", "security", "start", "max_bytes")),
     "redis": (("topic",), ("servers", "security", "start", "max_bytes")),
     "nats": (("topic",), ("servers", "format", "security", "start", "max_bytes")),
     "mqtt": (("topic",), ("servers", "format", "security", "max_bytes")),
@@ -80,14 +80,19 @@ def checked_receiver(topic: str, receiver: Any) -> dict[str, Any]:
 
 def _check_values(kind: str, options: Mapping[str, Any]) -> None:
     format_ = options.get("format", "json")
-    if format_ in _WITH_REGISTRY:
+    if format_ in _UNREAD:
         raise NotSupported(
             f"records in {format_} cannot be read here",
             hint=f"Use one of: {', '.join(FORMATS)}; or convert them before.",
         )
     if format_ not in FORMATS:
         raise InvalidInput(f"source has the format {format_!r}", hint=f"Use one of: {', '.join(FORMATS)}.")
-    for name in ("security", "token"):
+    if (format_ == "avro") != ("registry" in options):
+        raise InvalidInput(
+            'the format avro needs a "registry", and no other one takes it',
+            hint="It is the name of settings in the worker's environment: PG_LLM_REGISTRY_name.",
+        )
+    for name in ("security", "token", "registry"):
         if name in options and not _NAME.fullmatch(options[name]):
             raise InvalidInput(
                 f'"{name}" is the name of a setting in the worker\'s environment, in capital letters',

@@ -248,7 +248,8 @@ def read_batch(stream: Stream, claims: Sequence[Claim], records: Sequence[str], 
     if not all(0 <= int(place) < len(claims) for place in numbers):
         raise InvalidInput("a record is of a partition that is not claimed")
     batch = Batch(payloads, payloads, places, positions, times, keys, list(claims), len(numbers), list(dead))
-    if (format_ := stream.source.get("format", "json")) != "json":
+    # The worker makes JSON of Avro.
+    if (format_ := stream.source.get("format", "json")) not in ("json", "avro"):
         names = [name for name, _ in stream.columns]
         objects: list[str | None] = []
         for number, payload in enumerate(json.loads(payloads), 1):

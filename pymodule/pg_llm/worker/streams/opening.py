@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
 from psycopg import errors
 
+from pg_llm.streams.formats import text_of
 from pg_llm.worker.streams.http import Http
 from pg_llm.worker.streams.notify import Notify
 from pg_llm.worker.streams.pump import Pump
 from pg_llm.worker.streams.source import Source, SourceFailed
 
-__all__ = ["Pump", "opened"]
+__all__ = ["Pump", "decoder", "opened"]
 
 _PACKAGES = {"redis": "redis", "nats": "nats-py", "mqtt": "paho-mqtt"}
 _NO_KAFKA = "the worker has no package confluent-kafka"
@@ -45,6 +46,21 @@ def opened(definition: dict[str, Any], dsn: str, connection: psycopg.Connection[
     raise SourceFailed(f"this worker reads no source of the kind {source['kind']}")
 
 
+def decoder(source: dict[str, Any]) -> Callable[[bytes | None], str]:
+    """What makes a text of a record. Raises SourceFailed."""
+    if source.get("format") != "avro":
+        return text_of
+    try:
+        from pg_llm.worker.streams.avro import Avro
+    except ImportError:
+        raise SourceFailed(_missing("fastavro")) from None
+    return Avro(source["registry"]).text
+
+
+def _missing(package: str) -> str:
+    return f"the worker has no package {package}: pip install {package}, where the worker is"
+
+
 def _by_client(definition: dict[str, Any]) -> Source:
     """A source whose client is no part of what the worker needs. Raises SourceFailed where it is not there."""
     source = definition["source"]
@@ -62,8 +78,7 @@ def _by_client(definition: dict[str, Any]) -> Source:
 
         return Mqtt(source, definition["id"], definition["name"])
     except ImportError:
-        package = _PACKAGES[source["kind"]]
-        raise SourceFailed(f"the worker has no package {package}: pip install {package}, where the worker is") from None
+        raise SourceFailed(_missing(_PACKAGES[source["kind"]])) from None
 
 
 def _publisher(definition: dict[str, Any]) -> Source:
