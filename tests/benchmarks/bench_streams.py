@@ -45,8 +45,7 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
         "memory": memory,
     }
     # So that ten minutes show whether the host grows beyond what it is to remember.
-    cluster.sql("ALTER SYSTEM SET llm.memo_limit = '16MB'")
-    cluster.sql("SELECT pg_reload_conf()")
+    cluster.configure(**{"llm.memo_limit": "16MB"})
     with kafka.tansu() as broker:
         return shown(row for part in parts(measures) for row in measures[part](cluster, broker))
 
