@@ -138,6 +138,10 @@ stream_retry('orders')                                                  ok      
 stream_run('orders')                                                    22023     22023 42704   42704 42501
 CALL stream_window('w', 'orders', 'tumbling', '1 min')                  ok        ok    42704   42704 42501
 CALL stream_alert('a', 'orders', 'true')                                ok        ok    42704   42704 42501
+stream_chart('orders')                                                  ok        ok    42704   42704 42501
+CALL stream_publish('p', 'shop.note', 't', '{"servers": "x"}')          ok        ok    42501   42501 42501
+llm.stream_outbox({stream}, 1, 1)                                       22023     22023 42704   42704 42501
+llm.stream_sent({stream}, 1, NULL, NULL)                                22023     22023 42704   42704 42501
 CALL stream_drop('orders')                                              ok        ok    42704   42704 42501
 llm.stream_assignments()                                                ok        ok    ok      ok    42501
 llm.stream_lease({stream}, ARRAY['a/0'])                                ok        ok    42704   42704 42501
@@ -291,6 +295,7 @@ llm.semantic_index             r      r
 llm.step                       rawd   rawd
 llm.stream_change              -      ra
 llm.stream_consumer            -      -
+llm.stream_minute              -      -
 llm.stream_offset              -      ra
 llm.stream_score               -      ra
 llm.taught                     rawd   rawd
