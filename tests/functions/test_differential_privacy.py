@@ -18,7 +18,7 @@ EXACT = 100_000
 TABLE = """
     CREATE SCHEMA hospital;
     CREATE TABLE hospital.visit (
-        id int PRIMARY KEY, patient int, age int, cost numeric, weight float8, ward text, urgent bool, day date
+        id int PRIMARY KEY, patient int, age int, cost numeric, weight float8, ward char(5), urgent bool, day date
     );
     INSERT INTO hospital.visit SELECT n, n, n % 100, n, n / 10.0, (ARRAY['eye','ear','skin'])[n % 3 + 1], n % 2 = 0,
         date '2026-01-01' + n FROM generate_series(1, 600) AS n;

@@ -14,7 +14,7 @@ from pg_llm.errors import InsufficientPrivilege, InvalidInput
 
 WHOLE = ("smallint", "integer", "bigint", "numeric")
 NUMBERS = (*WHOLE, "real", "double precision")
-TEXTS = ("text", "character varying", "character")
+TEXTS = ("text", "character varying", "bpchar")
 _OTHERS = ("boolean", "date", "timestamp without time zone", "timestamp with time zone", "uuid")
 COMPARABLE = (*NUMBERS, *TEXTS, *_OTHERS)
 _FIND = """
