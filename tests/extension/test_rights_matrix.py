@@ -33,6 +33,8 @@ llm_tag_batch('{a}', '{b,c}')                                           ok      
 llm_tag_scores('a', '{b,c}')                                            ok        ok    ok      ok    42501
 llm_tag_scores_batch('{a}', '{b,c}')                                    ok        ok    ok      ok    42501
 llm_tag_votes('a', '{b,c}')                                             ok        ok    ok      ok    42501
+llm_explain('a', labels => '{b,c}')                                     ok        ok    ok      ok    42501
+llm_explain_svg('a', labels => '{b,c}')                                 ok        ok    ok      ok    42501
 llm_clean('a  b')                                                       ok        ok    ok      ok    42501
 llm_clean_batch('{a}')                                                  ok        ok    ok      ok    42501
 llm_parse_number('1.5')                                                 ok        ok    ok      ok    42501

@@ -115,6 +115,16 @@ def is_concurrent(engine: Engine) -> TypeGuard[ConcurrentEngine]:
     return hasattr(engine, "submit")
 
 
+class TokenStates(NamedTuple):
+    """The vectors of a window's tokens, shape (tokens, dimensions), whose mean at length 1 is the window's embedding.
+
+    `spans` are their places in the text, None for a token that stands for none of its characters.
+    """
+
+    vectors: Any
+    spans: Sequence[Span | None]
+
+
 class EmbeddingEngine(Engine, Protocol):
     """Texts to unit vectors: `forward` gives float32 of shape (len(batch), dimensions)."""
 

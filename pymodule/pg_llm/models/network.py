@@ -56,6 +56,11 @@ class Network(torch.nn.Module):
         logits: torch.Tensor = self.model(**named).logits
         return logits.float()
 
+    def word_embeddings(self) -> torch.nn.Module:
+        """The layer that gives each token its vector."""
+        model = self.model[0].auto_model if self.meta.task == "embedding" else self.model
+        return model.get_input_embeddings()  # type: ignore[no-any-return]  # of transformers
+
     def _embedding(self, folder: Path, task: str, options: dict[str, Any]) -> Meta:
         from sentence_transformers import SentenceTransformer
 

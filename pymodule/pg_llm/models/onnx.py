@@ -15,7 +15,7 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 from pg_llm.models import tokens
-from pg_llm.models.engine import Text, Window
+from pg_llm.models.engine import Text, TokenStates, Window
 
 # Bytes of weights with which one thread reads a text in milliseconds.
 _SMALL = 128 << 20
@@ -32,7 +32,7 @@ def load(folder: Path, threads: int) -> OnnxModel:
     return SmallOnnxModel(folder, wanted)
 
 
-def session(file: Path, threads: int) -> onnxruntime.InferenceSession:
+def session(file: Path | bytes, threads: int) -> onnxruntime.InferenceSession:
     """A session on the CPU; 0 threads are one per core."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -55,7 +55,10 @@ class OnnxModel:
         self.details: dict[str, Any] = meta["details"]
         self.prompts: dict[str, str] = meta["prompts"]
         self.bytes = (folder / "model.onnx").stat().st_size
-        self._session = session(folder / "model.onnx", threads)
+        self._file, self._threads_of_session = folder / "model.onnx", threads
+        self._session = session(self._file, threads)
+        self._states: onnxruntime.InferenceSession | None = None
+        self._states_lock = threading.Lock()
         serialized = (folder / "tokenizer.json").read_text(encoding="utf-8")
         self._tokens = tokens.for_task(self.task, serialized, meta["inputs"], meta["max_tokens"], meta["pad_id"])
 
@@ -75,6 +78,37 @@ class OnnxModel:
     def forward(self, batch: Sequence[Window]) -> Any:
         """One output per window; float32 of shape (len(batch), …)."""
         return self._session.run(None, self.padded(batch))[0]
+
+    def token_states(self, text: str) -> list[TokenStates] | None:
+        """Of each window of the text what the last layer makes of its tokens; None where the graph does not show it."""
+        with self._states_lock:
+            if self._states is None:
+                graph = _with_last_norm_as_output(self._file)
+                if graph is None:
+                    return None
+                # A second copy of the weights, for as long as the model is loaded.
+                self._states = session(graph, self._threads_of_session)
+                self.bytes += len(graph)
+        encoding = self.tokenizer.encode(text)
+        states = []
+        for window, part in zip(self.encode([text])[0], (encoding, *encoding.overflowing), strict=True):
+            (vectors,) = self._states.run(None, self.padded([window]))
+            places = zip(part.offsets, part.special_tokens_mask, strict=True)
+            states.append(TokenStates(vectors[0], [None if special else span for span, special in places]))
+        return states
+
+
+def _with_last_norm_as_output(file: Path) -> bytes | None:
+    """A graph up to its last layer's normalisation, serialised; None for a graph without one."""
+    import onnx
+
+    model = onnx.load(file)
+    norms = [node for node in model.graph.node if node.op_type == "LayerNormalization"]
+    if not norms:
+        return None
+    del model.graph.output[:]
+    model.graph.output.append(onnx.helper.make_tensor_value_info(norms[-1].output[0], onnx.TensorProto.FLOAT, None))
+    return bytes(model.SerializeToString())
 
 
 class SmallOnnxModel(OnnxModel):

@@ -18,6 +18,7 @@ from pg_llm.tasks import passages
 
 TASKS = {
     "answering": "pg_llm.search.host.answering",
+    "attribution": "pg_llm.explain.host.attribution",
     "catalog_text": "pg_llm.ask.host.catalog_text",
     "chart": "pg_llm.charts.host.rendering",
     "chunking": "pg_llm.search.host.chunking",
