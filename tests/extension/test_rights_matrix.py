@@ -83,6 +83,8 @@ k_anonymity('shop.note', '{kind}')                                      ok      
 llm_mask('shop.note', '{"kind": "null"}')                               ok        ok    42501   42501 42501
 llm_suspect_labels('SELECT id, body, kind FROM shop.note')              ok        ok    ok      42501 42501
 llm_evaluate('topic', '{rows}')                                         ok        ok    ok      42501 42501
+llm_robustness('topic', '{rows}')                                       ok        ok    ok      42501 42501
+llm_drift('topic', 'SELECT body FROM shop.note', 'VALUES (1)')          22023     22023 22023   42501 42501
 llm_calibrate('topic', '{rows}')                                        ok        42501 42501   42501 42501
 llm_promote('topic', 'topic', '{rows}')                                 22023     42501 42501   42501 42501
 llm_fit_recommender('x', 'shop.event', 'u', 'i', 't')                   ok        42501 42501   42501 42501
