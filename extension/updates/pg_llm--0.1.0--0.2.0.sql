@@ -1057,6 +1057,33 @@ LANGUAGE plpython3u STABLE ROWS 100 COST 10000 SET search_path = pg_catalog, pg_
 AS $$ from pg_llm.functions import duplicates; return duplicates.llm_match_batch(inputs, reference, column, k, threshold) $$;
 COMMENT ON FUNCTION llm_match_batch IS 'As llm_match for many texts, in one call; ordinality says which text a row is about.';
 
+CREATE FUNCTION llm_explain(
+    input text, model text DEFAULT NULL, target text DEFAULT NULL, labels text[] DEFAULT NULL, method text DEFAULT 'auto'
+) RETURNS TABLE (token text, start_pos int, end_pos int, attribution double precision, method text)
+LANGUAGE plpython3u STABLE COST 200000 ROWS 30 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import explanation; return explanation.llm_explain(input, model, target, labels, method) $$;
+COMMENT ON FUNCTION llm_explain IS 'How much each word of a text adds to a model''s score for a label, or to its likeness to another text.';
+
+CREATE FUNCTION llm_explain_svg(
+    input text, model text DEFAULT NULL, target text DEFAULT NULL, labels text[] DEFAULT NULL, method text DEFAULT 'auto',
+    title text DEFAULT NULL, width int DEFAULT 640
+) RETURNS text
+LANGUAGE plpython3u STABLE COST 200000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import explanation; return explanation.llm_explain_svg(input, model, target, labels, method, title, width) $$;
+COMMENT ON FUNCTION llm_explain_svg IS 'A text in SVG with the words marked that speak for a model''s answer and against it; NULL for NULL.';
+
+CREATE FUNCTION llm_where_is(target regclass, key jsonb, terms text[] DEFAULT NULL)
+RETURNS TABLE (place text, found bigint, note text)
+LANGUAGE plpython3u VOLATILE COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import privacy; return privacy.llm_where_is(target, key, terms) $$;
+COMMENT ON FUNCTION llm_where_is IS 'What is kept of a person beside the person''s row: each place, how much it keeps, and what to know about it.';
+
+CREATE FUNCTION llm_erase(target regclass, key jsonb, terms text[] DEFAULT NULL)
+RETURNS TABLE (place text, found bigint, note text)
+LANGUAGE plpython3u VOLATILE COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import privacy; return privacy.llm_erase(target, key, terms) $$;
+COMMENT ON FUNCTION llm_erase IS 'Delete what is kept of a person beside the person''s row, and say what is left: definitions, trained models.';
+
 -- Rights.
 REVOKE ALL ON llm.model_file, llm.own_graph, llm.own_graph_source, llm.own_graph_row, llm.own_entity,
 llm.own_entity_embedding, llm.own_relation, llm.own_evidence, llm.own_merge, llm.own_graph_model, llm.own_graph_model_file
@@ -2454,6 +2481,22 @@ WITH CHECK OPTION;
 COMMENT ON VIEW llm.repointed_row IS 'The rows of other tables whose foreign keys your merges changed';
 GRANT SELECT, INSERT ON llm.all_record_merge, llm.all_merged_row, llm.all_repointed_row TO pg_database_owner;
 GRANT SELECT, INSERT, UPDATE, DELETE ON llm.record_merge, llm.merged_row, llm.repointed_row TO PUBLIC;
+
+-- What trained models have learnt from.
+-- Hashes by a key that is in no dump; closed, as whoever reads them knows how many texts two models share.
+CREATE TABLE llm.training_lineage (
+    digest pg_catalog.text NOT NULL,
+    part pg_catalog.int4 NOT NULL,
+    key pg_catalog.text NOT NULL,
+    hashes pg_catalog.bytea NOT NULL,
+    PRIMARY KEY (digest, part)
+);
+COMMENT ON TABLE llm.training_lineage IS 'Which texts the trained models have learnt from, as keyed hashes, for dumps';
+COMMENT ON COLUMN llm.training_lineage.digest IS 'SHA-256 of the model''s files';
+COMMENT ON COLUMN llm.training_lineage.key IS 'Tells the key from others, which lies in pg_llm/lineage.key of the data directory';
+COMMENT ON COLUMN llm.training_lineage.hashes IS 'The first 16 bytes of the HMAC-SHA-256 of each text, sorted';
+SELECT pg_catalog.pg_extension_config_dump('llm.training_lineage', '');
+GRANT SELECT, INSERT ON llm.training_lineage TO pg_database_owner;
 
 -- What calls cost.
 CREATE TABLE llm.budget (

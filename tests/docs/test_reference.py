@@ -29,6 +29,7 @@ OBJECTS = """
 TABLES = {
     "llm.model",
     "llm.model_file",
+    "llm.training_lineage",
     "llm.run",
     "llm.recommender",
     "llm.all_cleaning",

@@ -81,6 +81,8 @@ llm_register_key('x', 'env:NOT_SET')                                    22023   
 llm_drop_key('x')                                                       42704     42501 42501   42501 42501
 k_anonymity('shop.note', '{kind}')                                      ok        ok    ok      42501 42501
 llm_mask('shop.note', '{"kind": "null"}')                               ok        ok    42501   42501 42501
+llm_where_is('shop.note', '{"id": 1}')                                  ok        ok    42501   42501 42501
+llm_erase('shop.note', '{"id": 1}')                                     ok        ok    42501   42501 42501
 llm_suspect_labels('SELECT id, body, kind FROM shop.note')              ok        ok    ok      42501 42501
 llm_evaluate('topic', '{rows}')                                         ok        ok    ok      42501 42501
 llm_robustness('topic', '{rows}')                                       ok        ok    ok      42501 42501
@@ -297,6 +299,7 @@ llm.stream_consumer            -      -
 llm.stream_offset              -      ra
 llm.stream_score               -      ra
 llm.taught                     rawd   rawd
+llm.training_lineage           -      ra
 llm_failed_work                r      r
 llm_models                     r      r
 llm_progress                   r      r

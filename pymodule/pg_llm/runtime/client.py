@@ -243,6 +243,16 @@ def inquire(request: Message, poll: Poll) -> Any:
     return ask_if_running(request, poll_until_timeout)
 
 
+def forget_texts(engine: str, texts: Sequence[str], poll: Poll) -> None:
+    """Have this session and the host drop what they remember of texts that hold one of these."""
+    _cached_results.forget(texts)
+    if engine == "backend":
+        from pg_llm.runtime import in_process
+
+        in_process.forget_texts(texts)
+    ask_if_running({"op": "forget_texts", "inputs": list(texts)}, poll)
+
+
 def abandon() -> None:
     """Give up this session's requests and trainings: the host drops them when the connection ends."""
     disconnect()

@@ -29,6 +29,7 @@ TASKS = {
     "entities": "pg_llm.classify.host.entities",
     "entity_patterns": "pg_llm.classify.host.entity_patterns",
     "extraction": "pg_llm.generate.host.extraction",
+    "fingerprint": "pg_llm.privacy.host.fingerprints",
     "generalization": "pg_llm.cleaning.host.generalization",
     "generation": "pg_llm.generate.host.generation",
     "graph_drawing": "pg_llm.graph.host.drawing",

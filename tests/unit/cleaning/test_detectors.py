@@ -485,3 +485,25 @@ def test_a_value_that_stands_in_another_column() -> None:
     found = {cell: each.new for cell, each in by_cell(ensemble.detect(of)).items() if cell not in of.marks}
     # What is no known value of the column may be anything.
     assert found == {(5, 1): "Hamar"}
+
+
+LARGE = {"Bergen": 12_000, "Hamar": 9_000, "Molde": 8_000, "Narvik": 5_000, "Austria": 300, "Australia": 4_000}
+
+
+@pytest.mark.parametrize("times", [1, 10])
+def test_a_misspelling_that_many_rows_share_is_one_by_its_share(times: int) -> None:
+    slips = {"Bergn": ("Bergen", 60), "Hamra": ("Hamar", 40), "Mollde": ("Molde", 40), "Narwik": ("Narvik", 20)}
+    counts = Counter(LARGE) + Counter({slip: count for slip, (_, count) in slips.items()})
+    of = table(town=[town for town, count in counts.items() for _ in range(count * times)])
+    found = {of.columns[0].value(row): new for (row, _), new in proposed(of).items()}
+    assert found == {slip: right for slip, (right, _) in slips.items()}
+
+
+def test_a_misspelling_that_recurs_beside_one_determinant_is_one() -> None:
+    # Bergn has no postcode of its own, Berg has one.
+    towns = {"5003": "Bergen", "5004": "Bergen", "5005": "Bergen", "2317": "Hamar", "6411": "Molde", "1733": "Berg"}
+    rows = [(code, town) for code, town in towns.items() for _ in range(200 if town != "Berg" else 4)]
+    rows += [(code, "Bergn") for code in ("5003", "5004", "5005") for _ in range(3)]
+    codes, names = zip(*rows, strict=True)
+    found = proposed(table(code=[*codes], town=[*names]))
+    assert found == {(row, 1): "Bergen" for row, name in enumerate(names) if name == "Bergn"}

@@ -26,6 +26,9 @@ _LEASE = 1.0
 # Seconds that a read waits at most, so that an end is heard.
 _SLICE = 0.1
 _SHORTEST, _LONGEST = 0.2, 10.0
+# A record waits for others so many times as long as the last batch took to write, and at most as the stream says: so
+# that few small batches are no burden to the server, and a quick transform makes nobody wait.
+_WAIT_PER_WRITE = 5.0
 
 
 class Reader(threading.Thread):
@@ -90,7 +93,7 @@ class Reader(threading.Thread):
             source.close()
 
     def _copy(self, connection: psycopg.Connection[Any], source: Source, writer: Writer) -> None:
-        size, wait = self.definition["max_batch"], self.definition["max_delay"] / 1000
+        size, most_delay = self.definition["max_batch"], self.definition["max_delay"] / 1000
         most = self.definition["source"].get("max_bytes", MAX_BYTES)
         batch = Batch(most)
         # Offsets after the batch that is being written.
@@ -106,6 +109,7 @@ class Reader(threading.Thread):
             if not self._held:
                 self._ending.wait(_LEASE)
                 continue
+            wait = min(most_delay, _WAIT_PER_WRITE * writer.seconds)
             try:
                 records = source.read(size - len(batch.records), min(_SLICE, batch.left(wait)))
                 ends = source.ends()
