@@ -28,6 +28,8 @@ llm_classify('a', '{b,c}')                                              ok      
 llm_classify_batch('{a}', '{b,c}')                                      ok        ok    ok      ok    42501
 llm_classify_scored('a', '{b,c}')                                       ok        ok    ok      ok    42501
 llm_classify_scored_batch('{a}', '{b,c}')                               ok        ok    ok      ok    42501
+llm_classify_set('a', 'topic')                                          22023     22023 22023   22023 42501
+llm_classify_set_batch('{a}', 'topic')                                  22023     22023 22023   22023 42501
 llm_tag('a', '{b,c}')                                                   ok        ok    ok      ok    42501
 llm_tag_batch('{a}', '{b,c}')                                           ok        ok    ok      ok    42501
 llm_tag_scores('a', '{b,c}')                                            ok        ok    ok      ok    42501
@@ -91,6 +93,9 @@ dp_group_count('SELECT id FROM shop.note', 1, 0.01)                     42501   
 dp_spent()                                                              ok        ok    ok      ok    42501
 llm_suspect_labels('SELECT id, body, kind FROM shop.note')              ok        ok    ok      42501 42501
 llm_evaluate('topic', '{rows}')                                         ok        ok    ok      42501 42501
+llm_robustness('topic', '{rows}')                                       ok        ok    ok      42501 42501
+llm_drift('topic', 'SELECT body FROM shop.note', 'VALUES (1)')          22023     22023 22023   42501 42501
+llm_calibrate('topic', '{rows}')                                        ok        42501 42501   42501 42501
 llm_promote('topic', 'topic', '{rows}')                                 22023     42501 42501   42501 42501
 llm_fit_recommender('x', 'shop.event', 'u', 'i', 't')                   ok        42501 42501   42501 42501
 llm_refit('films', '{"epochs": 0}')                                     ok        42501 42501   42501 42501

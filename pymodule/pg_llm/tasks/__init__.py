@@ -25,6 +25,7 @@ TASKS = {
     "chunking": "pg_llm.search.host.chunking",
     "classification": "pg_llm.classify.host.classification",
     "cleaning": "pg_llm.cleaning.host.values",
+    "drift": "pg_llm.training.host.drift",
     "embedding": "pg_llm.search.host.embedding",
     "entities": "pg_llm.classify.host.entities",
     "entity_patterns": "pg_llm.classify.host.entity_patterns",
