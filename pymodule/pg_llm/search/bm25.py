@@ -51,12 +51,14 @@ class Statistics:
     """A table's number of rows with words, their mean number of distinct terms, and in how many rows each term is.
 
     `impacts`: the most that a term adds to any row, as a multiple of its inverse document frequency, where it is known.
+    `least`: the frequency that a term counts as where it is in no row, or in fewer.
     """
 
     rows: float
     size: float
     frequencies: dict[str, float]
     impacts: dict[str, float] = field(default_factory=dict)
+    least: float = 0.0
 
     def rounded(self) -> Statistics:
         """For callers who may not see all rows: powers of two, from 64, so that a score hardly tells of hidden rows."""
@@ -64,7 +66,13 @@ class Statistics:
             term: 2.0 ** math.ceil(math.log2(max(frequency, _LEAST_FREQUENCY)))
             for term, frequency in self.frequencies.items()
         }
-        return replace(self, rows=max(self.rows, *frequencies.values(), 0.0), frequencies=frequencies)
+        rows = max(self.rows, *frequencies.values(), 0.0)
+        return replace(self, rows=rows, frequencies=frequencies, least=_LEAST_FREQUENCY)
+
+    def idf(self, term: str) -> float:
+        """The inverse document frequency of a term."""
+        frequency = max(self.least, self.frequencies.get(term, 0.0))
+        return math.log(1 + max(0.0, self.rows - frequency + 0.5) / (frequency + 0.5))
 
 
 def statistics(db: Connection, oid: int, relation: str, column: str, words: str, terms: Sequence[str]) -> Statistics:
@@ -125,11 +133,10 @@ class Ranking:
     def __init__(self, statistics: Statistics, terms: Iterable[str]) -> None:
         self._size = statistics.size
         self._rows = statistics.rows
-        weights = {
-            term: math.log(1 + (statistics.rows - frequency + 0.5) / (frequency + 0.5))
-            for term in terms
-            if (frequency := statistics.frequencies.get(term))
-        }
+        terms = list(terms)
+        # What a row would score that said everything, the terms that are in no row included.
+        self.highest = (K1 + 1) * sum(map(statistics.idf, terms))
+        weights = {term: statistics.idf(term) for term in terms if statistics.frequencies.get(term)}
         # The rarest first.
         self._weights = dict(sorted(weights.items(), key=lambda weight: (-weight[1], weight[0])))
         limit = _LIMIT if len(weights) <= _FEW_TERMS else _USUAL_LIMIT

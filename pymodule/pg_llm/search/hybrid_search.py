@@ -5,8 +5,9 @@ sees, and which pass the filter, is asked of the source with the caller's rights
 shown only while it is one of its row's present text.
 
 Full text is ranked by BM25 (Robertson and Zaragoza 2009, k1 = 1.2, b = 0.75), as PostgreSQL's ts_rank knows no inverse
-document frequency. Fusion is a convex combination of the scores, each as a share of its ranking's best (Bruch, Gai and
-Ingber 2023), which finds more than reciprocal rank fusion did on both halves of Cranfield's queries.
+document frequency. Fusion is a convex combination of the scores (Bruch, Gai and Ingber 2023), which finds more than
+reciprocal rank fusion did on both halves of Cranfield's queries: similarity as a share of the best one, BM25 as a share
+of what a text would have that said all the query's words, so that a match of a word or two is not taken for a good one.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ _MIN_POOL = 100
 _GROWTH = 8
 # Keys of rows that pass a filter, in one exact search.
 _KEYS = 20_000
-# How much the vectors' ranking counts; the rest is full text's. Chosen on one half of Cranfield's queries.
-_VECTOR_WEIGHT = 0.6
+# How much the vectors' ranking counts; the rest is full text's, whose best share is about .4 for Cranfield's queries.
+_VECTOR_WEIGHT = 0.4
 # The largest value that hnsw.ef_search may have.
 _MAX_EF_SEARCH = 1000
 
@@ -129,6 +130,10 @@ class _Ranking:
         """About the `pool` best chunks."""
         raise NotImplementedError
 
+    def full_score(self, hits: Sequence[Hit], restricted: bool) -> float:
+        """The score that counts as 1 in the fusion: the best one."""
+        return max((hit.score for hit in hits), default=0.0)
+
     def best_of(self, keys: str, pool: int, restricted: bool) -> list[Hit]:
         """Exactly the `pool` best chunks of the rows with these keys, a JSON array of objects."""
         raise NotImplementedError
@@ -212,6 +217,9 @@ class _TextRanking(_Ranking):
             self._statistics = db.run_as(index.owner, lambda: bm25.statistics(db, *found))
         return bm25.Ranking(self._statistics.rounded() if restricted else self._statistics, self._terms)
 
+    def full_score(self, hits: Sequence[Hit], restricted: bool) -> float:
+        return self.ranking(restricted).highest
+
     def best(self, pool: int, restricted: bool) -> list[Hit]:
         ranking = self.ranking(restricted)
         rows = f"{self._index.companion} AS c"
@@ -251,12 +259,12 @@ def _shown(score: float) -> float:
     return c_float(score).value
 
 
-def _shares(ranking: Sequence[Hit]) -> list[float]:
-    """The scores from 0 to 1, the best; of distances, which are minus them, the farthest is 0."""
-    scores = [hit.score for hit in ranking]
+def _shares(hits: Sequence[Hit], full: float) -> list[float]:
+    """The scores from 0 to 1, which is the full score; of distances, which are minus them, the farthest is 0."""
+    scores = [hit.score for hit in hits]
     lowest = min([0.0, *scores])
-    widest = max(scores, default=0.0) - lowest
-    return [(score - lowest) / widest if widest else 1.0 for score in scores]
+    widest = full - lowest
+    return [min(1.0, (score - lowest) / widest) if widest else 1.0 for score in scores]
 
 
 def _hits(rows: Sequence[Row]) -> list[Hit]:
@@ -304,17 +312,17 @@ class _Search:
 
     def results(self, rankings: Sequence[_Ranking]) -> list[Result]:
         """The results, best first: from pools that grow, and exactly where few rows pass or those give too few."""
-        limit, fuse = self._request.limit, len(rankings) > 1
-        pool = max(_MIN_POOL, 2 * limit) if fuse or self._filtered else 2 * limit + 10
+        limit = self._request.limit
+        pool = max(_MIN_POOL, 2 * limit) if len(rankings) > 1 or self._filtered else 2 * limit + 10
         for size in (pool, _GROWTH * pool):
             hits = [ranking.best(size, self._restricted) for ranking in rankings]
             passing = [self._passing(each) for each in hits] if self._filtered else hits
-            found = self._assemble(passing, fuse)
+            found = self._assemble(rankings, passing)
             if len(found) >= limit or self._is_all(rankings, hits, size):
                 return found
             if self._are_few(hits, passing):
                 break
-        return self._assemble(self._exact(rankings, _GROWTH * pool), fuse)
+        return self._assemble(rankings, self._exact(rankings, _GROWTH * pool))
 
     def _is_all(self, rankings: Sequence[_Ranking], hits: Sequence[Sequence[Hit]], size: int) -> bool:
         """Whether a larger pool could give nothing more: all rows with the terms were found, or all of enough score."""
@@ -348,10 +356,10 @@ class _Search:
             hits.append(_best_first(best))
         return hits
 
-    def _assemble(self, rankings: list[list[Hit]], fuse: bool) -> list[Result]:
+    def _assemble(self, rankings: Sequence[_Ranking], ranked: list[list[Hit]]) -> list[Result]:
         if self._request.group_by == "row":
-            rankings = [_best_of_rows(hits) for hits in rankings]
-        hits = self._fused(rankings) if fuse else rankings[0]
+            ranked = [_best_of_rows(hits) for hits in ranked]
+        hits = self._fused(rankings, ranked) if len(rankings) > 1 else ranked[0]
         minimum = self._request.least
         hits = [hit for hit in hits if minimum is None or _shown(hit.score) >= minimum]
         found: list[Result] = []
@@ -362,14 +370,15 @@ class _Search:
             hits = hits[wanted:]
         return found
 
-    def _fused(self, rankings: Sequence[Sequence[Hit]]) -> list[Hit]:
+    def _fused(self, rankings: Sequence[_Ranking], ranked: Sequence[Sequence[Hit]]) -> list[Hit]:
         """Vectors and full text by one score from 0 to 1; what a ranking has not found has none of its share."""
         by_row = self._request.group_by == "row"
         scores: dict[Any, float] = {}
         hits: dict[Any, Hit] = {}
         weights = (_VECTOR_WEIGHT, 1 - _VECTOR_WEIGHT)
-        for weight, ranking in zip(weights, rankings, strict=True):
-            for hit, share in zip(ranking, _shares(ranking), strict=True):
+        for weight, ranking, found in zip(weights, rankings, ranked, strict=True):
+            full = ranking.full_score(found, self._restricted)
+            for hit, share in zip(found, _shares(found, full), strict=True):
                 identity = hit.key if by_row else (hit.key, hit.chunk)
                 scores[identity] = scores.get(identity, 0.0) + weight * share
                 hits.setdefault(identity, hit)

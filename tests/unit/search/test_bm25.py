@@ -174,7 +174,9 @@ def test_terms_are_quoted() -> None:
 
 def test_rounded_statistics_tell_of_no_row() -> None:
     known = Statistics(100, 5, {"a": 1, "b": 64, "c": 65, "d": 1000})
-    assert known.rounded() == Statistics(1024, 5, {"a": 64, "b": 64, "c": 128, "d": 1024})
+    assert known.rounded() == Statistics(1024, 5, {"a": 64, "b": 64, "c": 128, "d": 1024}, least=64)
+    # Nor whether a term is in any.
+    assert Ranking(known.rounded(), ["a", "b"]).highest == Ranking(known.rounded(), ["a", "x"]).highest
 
 
 def test_the_score_names_each_term_once() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from fake_index import ROW, FakeIndex
 from pg_llm.database.connection import Row
 from pg_llm.errors import InvalidInput, UndefinedIndex
 from pg_llm.functions import semantic_search as faces
-from pg_llm.search import bm25, hybrid_search, reranking
+from pg_llm.search import bm25, hybrid_search, reranking, text_analysis
 from pg_llm.search.hybrid_search import Request
 
 # The number of a row, of a chunk of it, and its score.
@@ -117,28 +118,50 @@ def test_each_chunk_where_that_is_asked_for(papers: Papers) -> None:
     ]
 
 
-def test_both_rankings_are_fused_by_row(papers: Papers) -> None:
-    results = search(papers)
-    # By vectors 1, 2, 3, by words 3, 2, 4, each as a share of the best: chunks do not count twice.
-    expected = {1: 0.6, 2: 0.6 * 8 / 9 + 0.4 * 4 / 5, 3: 0.6 * 6 / 9 + 0.4, 4: 0.4 * 3 / 5}
+# What a row would score that said all of the query, by the statistics of `papers`.
+FULL = 2.2 * math.log(1 + 800.5 / 200.5)
+
+
+@pytest.fixture
+def one_word(papers: Papers, monkeypatch: pytest.MonkeyPatch) -> Papers:
+    monkeypatch.setattr(bm25, "statistics", lambda *_: bm25.Statistics(1000, 10, {"tree": 200}))
+    monkeypatch.setattr(text_analysis, "query_terms", lambda *_: ["tree"])
+    papers.with_words = [(id, chunk, score * FULL / 10) for id, chunk, score in papers.with_words]
+    return papers
+
+
+def test_both_rankings_are_fused_by_row(one_word: Papers) -> None:
+    results = search(one_word)
+    # By vectors 1, 2, 3, as shares of the best; by words 3, 2, 4, of what a row could score. Chunks do not count twice.
+    expected = {1: 0.4, 2: 0.4 * 8 / 9 + 0.6 * 0.4, 3: 0.4 * 6 / 9 + 0.6 * 0.5, 4: 0.6 * 0.3}
     assert dict(zip(ids(results), [result[1] for result in results], strict=True)) == pytest.approx(expected)
     assert ids(results) == [2, 3, 1, 4]
 
 
-def test_both_rankings_are_fused_by_chunk(papers: Papers) -> None:
-    results = search(papers, group_by="chunk")
+def test_both_rankings_are_fused_by_chunk(one_word: Papers) -> None:
+    results = search(one_word, group_by="chunk")
     scores = {(json.loads(result[0])["id"], result[4] // 10): result[1] for result in results}
-    assert scores[3, 1] == pytest.approx(0.6 * 6 / 9 + 0.4)
-    assert scores[2, 1] == pytest.approx(0.6 * 8 / 9)
-    assert scores[2, 2] == pytest.approx(0.4 * 4 / 5)
+    assert scores[3, 1] == pytest.approx(0.4 * 6 / 9 + 0.6 * 0.5)
+    assert scores[2, 1] == pytest.approx(0.4 * 8 / 9)
+    assert scores[2, 2] == pytest.approx(0.6 * 0.4)
+
+
+def test_words_that_are_in_no_row_make_a_match_of_the_others_count_less(
+    one_word: Papers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = dict(zip(ids(found := search(one_word)), [result[1] for result in found], strict=True))
+    monkeypatch.setattr(text_analysis, "query_terms", lambda *_: ["tree", "nowhere"])
+    after = dict(zip(ids(found := search(one_word)), [result[1] for result in found], strict=True))
+    assert after[1] == before[1]
+    assert after[4] < before[4] / 2
 
 
 def test_distances_are_fused_from_the_farthest(papers: Papers) -> None:
     papers.near = [(1, 1, -1.0), (2, 1, -2.0), (3, 1, -5.0)]
     papers.with_words = []
-    assert [result[1] for result in search(papers)] == pytest.approx([0.6, 0.6 * 3 / 4, 0])
+    assert [result[1] for result in search(papers)] == pytest.approx([0.4, 0.4 * 3 / 4, 0])
     papers.near = [(1, 1, -1.0), (2, 1, -1.0)]
-    assert [result[1] for result in search(papers)] == pytest.approx([0.6, 0.6])
+    assert [result[1] for result in search(papers)] == pytest.approx([0.4, 0.4])
 
 
 def test_full_text_needs_no_model(papers: Papers, host: EchoHost) -> None:
