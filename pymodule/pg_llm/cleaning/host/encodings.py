@@ -115,8 +115,8 @@ def has_capital_inside(text: str) -> bool:
 
 
 def _has_small_letters(text: str, decoded: str) -> bool:
-    """Whether all characters beyond ASCII became small letters."""
-    return all(new.isalpha() and new.islower() for old, new in zip(text, decoded, strict=True) if not old.isascii())
+    """Whether all characters beyond ASCII became small letters of Europe."""
+    return all(new.islower() and new < "\u0180" for old, new in zip(text, decoded, strict=True) if not old.isascii())
 
 
 def _chinese(text: str) -> str | None:
