@@ -24,6 +24,7 @@ _PROPOSED = (*_CHOSEN, "proposed", "restored")
 _BY_ROW = ("dependency", "rule")
 _BY_CELL = {
     "mark": "the marks of single cells say nothing about other rows",
+    "balance": "the numbers of the row decide together, and not one value",
     "source": "what other rows report of the same thing decides, and not the value",
 }
 _CONTRADICTED = "equal values were left, or repaired otherwise, in other rows, or the column cannot hold them"

@@ -63,8 +63,8 @@ def as_update(db: Connection, run_id: str | None, table_name: str | None) -> str
     run = runs.find(db, run_id)
     table = run.target.table if table_name is None else target_table.find(db, table_name).table
     changes = db.rows(
-        'SELECT key::text AS key, "column"::text AS "column", old, new, given::text AS given, step FROM llm.change'
-        " WHERE run = $1::uuid AND state = 'applied' ORDER BY key",
+        'SELECT key::text AS key, "column"::text AS "column", old, new, given::text AS given, step, detector'
+        " FROM llm.change WHERE run = $1::uuid AND state = 'applied' ORDER BY key",
         ("text",),
         (run.id,),
     )

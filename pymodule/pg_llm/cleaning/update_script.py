@@ -13,6 +13,8 @@ from pg_llm.database.quoting import quote_ident, quote_literal
 
 # Rows that a value must have before it may decide another one.
 _MIN_ROWS = 3
+# The detector whose repairs follow from two other numbers together.
+_OF_SEVERAL_NUMBERS = "balance"
 # Distinct from NULL, which is a value.
 _ABSENT = object()
 # A condition on a row before the repairs: column positions, and the values they must have.
@@ -38,7 +40,8 @@ def update_statement(
     for change in changes:
         if change["key"] in rows:
             row, position = rows[change["key"]], target.position(change["column"])
-            changes_by_column[position][row] = change
+            if change["detector"] != _OF_SEVERAL_NUMBERS:
+                changes_by_column[position][row] = change
             before[position][row] = change["old"]
     whens: defaultdict[int, list[str]] = defaultdict(list)
     wheres = []

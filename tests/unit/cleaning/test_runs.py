@@ -299,7 +299,7 @@ def test_old_values_are_restored(applied: FakeConnection) -> None:
 
 def test_applied_repairs_become_an_update(town: FakeConnection) -> None:
     change = {"key": key(80), "column": "name", "old": "Osloo", "new": "OSLO", "given": None, "step": None}
-    town.answer("given::text AS given, step FROM llm.change", [change])
+    town.answer("given::text AS given, step, detector FROM llm.change", [change | {"detector": "typo"}])
     town.answer("FROM llm.step WHERE run = $1::uuid AND expression", [])
     script = repairs.as_update(town, RUN, None)
     assert script.startswith("UPDATE public.town SET\n    name = CASE\n")

@@ -16,9 +16,9 @@ def target(db: FakeConnection) -> TargetTable:
     return target_table.find(db, "t")
 
 
-def change(row: int, column: str, old: Value, new: Value, **determinant: str) -> dict[str, Any]:
-    given = json.dumps(determinant) if determinant else None
-    return {"key": str(row), "column": column, "old": old, "new": new, "given": given}
+def change(row: int, column: str, old: Value, new: Value, detector: str = "typo", **given: str) -> dict[str, Any]:
+    determinant = json.dumps(given) if given else None
+    return {"key": str(row), "column": column, "old": old, "new": new, "given": determinant, "detector": detector}
 
 
 def statement(target: TargetTable, columns: dict[str, list[Value]], *changes: dict[str, Any]) -> str:
@@ -53,6 +53,12 @@ def test_an_old_value_that_is_right_elsewhere_takes_another_column(target: Targe
 def test_a_repair_from_which_no_rule_follows_is_counted(target: TargetTable) -> None:
     columns = content(zip=["1", "2"], city=["Oslo", "Rome"])
     script = statement(target, columns, change(0, "city", "Rome", "Oslo"))
+    assert script == "-- Repairs of single rows, from which no rule follows: 1\n-- There is nothing to do."
+
+
+def test_a_number_that_two_others_decide_is_no_rule(target: TargetTable) -> None:
+    # Another row with that price may have another amount.
+    script = statement(target, content(zip=["5", "6"], n=["10", "12"]), change(0, "n", None, "10", "balance", zip="5"))
     assert script == "-- Repairs of single rows, from which no rule follows: 1\n-- There is nothing to do."
 
 

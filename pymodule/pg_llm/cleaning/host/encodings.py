@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
+from itertools import pairwise
 from urllib.parse import unquote_to_bytes
 
 # Windows-1251 read as Windows-1252: words of accented letters alone, small ones in a row.
@@ -31,7 +32,7 @@ def redecode(text: str) -> str:
         text = repair(text)
     if text.isascii():
         return text
-    for guess in (_dos, _shift_jis, _chinese, _cyrillic, _macintosh):
+    for guess in (_dos, _controls, _shift_jis, _chinese, _cyrillic, _macintosh):
         if (found := guess(text)) is not None:
             return found
     return text
@@ -69,13 +70,53 @@ def _unescaped(text: str) -> str:
 def _dos(text: str) -> str | None:
     if not _DOS_LINES.search(text):
         return None
-    return _decoded(text, ("cp850", "cp437"), "utf-8", lambda decoded: decoded.isprintable())
+    found = {
+        decoded
+        for read_as in ("cp850", "cp437")
+        if (decoded := _decoded(text, (read_as,), "utf-8", str.isprintable)) and not has_capital_inside(decoded)
+    }
+    return found.pop() if len(found) == 1 else None
 
 
 def _shift_jis(text: str) -> str | None:
-    if not _CONTROLS.search(text):
+    # UTF-8 leaves them as well.
+    if not _CONTROLS.search(text) or _decoded(text, ("latin-1",), "utf-8", bool):
         return None
     return _decoded(text, ("latin-1",), "cp932", lambda decoded: _are(decoded, ("CJK", "HIRAGANA", "KATAKANA")))
+
+
+def _controls(text: str) -> str | None:
+    """Encodings of Macintosh and MS-DOS read as Latin-1, where Windows-1252 makes no words of it."""
+    if not _CONTROLS.search(text) or not is_broken(text, _decoded(text, ("latin-1",), "cp1252", bool) or text):
+        return None
+    found = {
+        decoded
+        for written_in in ("mac_roman", "cp437")
+        if (decoded := _decoded(text, ("latin-1",), written_in, str.isprintable)) and _has_small_letters(text, decoded)
+    }
+    return found.pop() if len(found) == 1 else None
+
+
+def is_broken(text: str, decoded: str) -> bool:
+    """Whether what control characters became are no letters or apostrophes inside words, but capitals or signs."""
+    if len(text) != len(decoded):
+        return False
+    triples = zip(f" {decoded}", decoded, f"{decoded[1:]} ", text, strict=False)
+    return any(
+        before.isalpha() and after.islower() and (new.isupper() or not (new.isalnum() or new in "\u2019'-"))
+        for before, new, after, old in triples
+        if old != new and _CONTROLS.fullmatch(old)
+    )
+
+
+def has_capital_inside(text: str) -> bool:
+    """Whether a capital beyond ASCII follows a small letter."""
+    return any(one.islower() and not other.isascii() and other.isupper() for one, other in pairwise(text))
+
+
+def _has_small_letters(text: str, decoded: str) -> bool:
+    """Whether all characters beyond ASCII became small letters of Europe."""
+    return all(new.islower() and new < "\u0180" for old, new in zip(text, decoded, strict=True) if not old.isascii())
 
 
 def _chinese(text: str) -> str | None:
@@ -104,11 +145,12 @@ def _macintosh(text: str) -> str | None:
     if not _CAPITAL_INSIDE.search(text) or _NAME_PREFIX.search(text):
         return None
     for read_as, written_in in (("mac_roman", "cp1252"), ("cp1252", "mac_roman")):
-        decoded = _decoded(text, (read_as,), written_in, lambda decoded: decoded.isprintable())
-        if decoded is not None and all(
-            new.isalpha() and new.islower() for old, new in zip(text, decoded, strict=True) if not old.isascii()
-        ):
-            return decoded
+        decoded = _decoded(text, (read_as,), written_in, str.isprintable)
+        if decoded is not None and _has_small_letters(text, decoded):
+            other = _decoded(text, ("cp1252",), "cp850", str.isprintable)
+            # MS-DOS may be meant as well.
+            is_open = written_in == "mac_roman" and other is not None and _has_small_letters(text, other)
+            return None if is_open else decoded
     return None
 
 

@@ -9,6 +9,8 @@ import ftfy
 
 from pg_llm.cleaning.host import encodings
 
+# What could not be decoded at all.
+_REPLACED = "\ufffd"
 # Curly quotes and ligatures are an author's choice; widths are normalized below, as Chinese punctuation is full-width.
 _CONFIG = ftfy.TextFixerConfig(
     uncurl_quotes=False, fix_character_width=False, fix_latin_ligatures=False, normalization="NFC", explain=False
@@ -17,7 +19,8 @@ _CONFIG = ftfy.TextFixerConfig(
 _PLAIN = re.compile(r"[\t\n -$'-;=-\[\]-~]*+")
 _ESCAPED_TAG = re.compile(r"&(?:lt|#0*60|#x0*3[cC]);")
 _HALF_DECODED = re.compile("[\u0370-\u07ff][\u00c0-\u00ff]|[\u00c0-\u00ff][\u0370-\u07ff]")
-_INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")
+# After a letter with an accent, a soft hyphen may be half of a letter.
+_INVISIBLE = re.compile("(?<![^\x00-\x7f])\u00ad|[\u200b\u2060\ufeff]")
 _SPACES = re.compile(r"[^\S\n]+")
 _LINES = re.compile(r" ?\n ?")
 _FULL_LETTERS = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]+")
@@ -44,7 +47,21 @@ def decode(text: str) -> str:
     decoded = str(ftfy.fix_text(text, config))
     # A word of two scripts, or a quotation mark that stays in pieces, shows that bytes were lost before.
     is_half = "\u00e2\u20ac" in decoded or (_HALF_DECODED.search(decoded) and not _HALF_DECODED.search(text))
-    return text if is_half else decoded
+    if is_half or encodings.is_broken(text, decoded):
+        return text
+    # What was read wrong once may have been so twice.
+    while decoded != text and (again := _as_utf8(decoded)) not in (None, decoded):
+        text, decoded = decoded, again or decoded
+    return decoded
+
+
+def _as_utf8(text: str) -> str | None:
+    if _REPLACED in text:
+        return None
+    try:
+        return text.encode("sloppy-windows-1252").decode()
+    except UnicodeError:
+        return None
 
 
 def _normalize(match: re.Match[str]) -> str:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import combinations
+from itertools import combinations, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ _MIN_SHARE, _MIN_ROWS, _MIN_DISTINCT = 0.9, 20, 10
 _MIN_NUMERIC = 0.9
 # Rows by which equations are looked for, and columns of numbers that take part.
 _SAMPLE, _MAX_COLUMNS = 300, 40
+# Equations of one column that are used.
+_MAX_EQUATIONS = 3
 _MIN_USUAL = 0.8
 _MAX_CONFIDENCE = 0.97
 # Factor where a number is written, with the digits of what the others give.
@@ -53,15 +55,14 @@ class _Numbers:
 def detect(table: Table) -> Iterator[Finding]:
     """Cells that an equation gives another number for, or one where they have none."""
     known = [each for place, column in enumerate(table.columns) if (each := _numbers(place, column))][:_MAX_COLUMNS]
-    rows = np.arange(table.row_count)[:: table.row_count // _SAMPLE + 1]
+    rows = np.arange(table.row_count)
+    sample = rows[:: table.row_count // _SAMPLE + 1]
     for total in known:
         others = [each for each in known if each is not total]
-        for one, other in combinations(others, 2):
-            for is_product in (False, True):
-                if _holds(total, one, other, is_product, rows, 1):
-                    everywhere = np.arange(table.row_count)
-                    if _holds(total, one, other, is_product, everywhere, table.row_count // _SAMPLE + 1):
-                        yield from _findings(table, total, one, other, is_product)
+        equations = ((one, other, is_product) for one, other in combinations(others, 2) for is_product in (False, True))
+        holding = (each for each in equations if _holds(total, *each, sample) and _holds(total, *each, rows))
+        for equation in islice(holding, _MAX_EQUATIONS):
+            yield from _findings(table, total, *equation)
 
 
 def _numbers(place: int, column: Column) -> _Numbers | None:
@@ -91,16 +92,14 @@ def _made(one: Floats, other: Floats, is_product: bool) -> Floats:
     return one * other if is_product else one + other
 
 
-def _holds(
-    total: _Numbers, one: _Numbers, other: _Numbers, is_product: bool, rows: NDArray[np.int64], times: int
-) -> bool:
+def _holds(total: _Numbers, one: _Numbers, other: _Numbers, is_product: bool, rows: NDArray[np.int64]) -> bool:
     """Whether the equation holds in nearly all rows, and in so many that are no trivial case."""
     a, b, c = one.values[rows], other.values[rows], total.values[rows]
     filled = ~np.isnan(a + b + c)
     trivial = (a == 0) | (b == 0) | (((a == 1) | (b == 1)) if is_product else False)
     filled &= ~trivial
     right = np.abs(_made(a, b, is_product) - c)[filled] <= _TOLERANCE * 10.0**-total.decimals
-    if len(right) < _MIN_ROWS or right.sum() < _MIN_SHARE * len(right) or right.sum() < _MIN_ROWS * min(times, 2):
+    if right.sum() < max(_MIN_ROWS, _MIN_SHARE * len(right)):
         return False
     return len(np.unique(c[filled][right])) >= _MIN_DISTINCT
 
