@@ -30,6 +30,7 @@ TABLES = {
     "llm.model",
     "llm.model_file",
     "llm.training_lineage",
+    "llm.privacy_budget",
     "llm.run",
     "llm.recommender",
     "llm.all_cleaning",
