@@ -119,7 +119,8 @@ class Publisher(Pump):
         if not names:
             return None
         row = json.loads(payload)
-        values = [row[name] for name in names]
+        # A column that is gone by now is null.
+        values = [row.get(name) for name in names]
         if len(values) > 1:
             return json.dumps(values, ensure_ascii=False).encode()
         return (values[0] if isinstance(values[0], str) else json.dumps(values[0])).encode()
