@@ -37,6 +37,7 @@ CRASH = re.compile(r"PANIC|was terminated by signal|all server processes termina
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run tests that take long")
+    parser.addoption("--flink", metavar="PYTHON", help="also run the manual's job, by a Python that has apache-flink")
 
 
 class WithoutTorch(importlib.abc.MetaPathFinder):

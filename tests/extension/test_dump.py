@@ -288,6 +288,7 @@ def test_streams_are_part_of_a_dump(cluster: Cluster, db: psycopg.Connection, em
     db.execute("SELECT stream_run('tickets')")
     # What waits is in the dump, too.
     db.execute("INSERT INTO ticket VALUES (2, 'b', '2026-01-01 10:20+00')")
+    db.execute("""CALL stream_publish('out', 'ticket', 'tickets', '{"servers": "127.0.0.1:9"}')""")
     # Another one whose target is gone leaves no trace.
     db.execute("CALL stream_create('gone', %s, 'lost')", (source,))
     db.execute("DROP TABLE lost")
@@ -298,7 +299,10 @@ def test_streams_are_part_of_a_dump(cluster: Cluster, db: psycopg.Connection, em
         assert restored.execute("SELECT id FROM routed ORDER BY id").fetchall() == [(1,), (2,), (3,)]
         assert restored.execute("SELECT rows FROM hourly ORDER BY window_start").fetchall() == [(2,), (1,)]
         assert value(restored, "SELECT count(*) FROM stream_alarm") == 3
-        assert restored.execute('SELECT name, rows, "offset" FROM stream_stats').fetchall() == [("tickets", 4, 4)]
+        stats = restored.execute('SELECT name, rows, "offset" FROM stream_stats ORDER BY name').fetchall()
+        assert stats == [("out", None, None), ("tickets", 4, 4)]
+        # What is written is kept for the publication, too.
+        assert value(restored, "SELECT count(*) FROM llm.stream_change") == 2
 
 
 def test_ai_columns_that_a_databases_owner_restores_run_as_that_owner(

@@ -126,7 +126,7 @@ def test_a_transform_with_metadata_and_a_changed_one(db: psycopg.Connection) -> 
 
 
 NO_STREAMS: list[tuple[dict[str, Any], str]] = [
-    ({"source": '{"kind": "mqtt"}'}, "has the kind 'mqtt'"),
+    ({"source": '{"kind": "rabbitmq"}'}, "has the kind 'rabbitmq'"),
     ({"source": "[]"}, "must be a JSON object"),
     ({"source": '{"kind": "kafka", "topic": "a"}'}, 'either "servers" or "security"'),
     ({"source": '{"kind": "kafka", "servers": "a", "topic": "a", "security": "PROD"}'}, "either"),

@@ -217,6 +217,11 @@ def test_channels_requests_and_tables(db: psycopg.Connection, start: Start) -> N
     db.execute("""CALL stream_create('table', '{"kind": "table", "table": "written"}', 'copied')""")
     start(db.info.dsn, PG_LLM_HTTP_SHOP="a secret")
     wait_for(db, "SELECT count(worker) = 3 FROM stream_stats")
+    # Whoever holds the lease opens the port next.
+    deadline = time.monotonic() + 10
+    while not kafka.is_open(port):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     authorized = {"Authorization": "Bearer a secret"}
     assert post(port, b'{"id": 1}') == 401
     assert post(port, b'{"id": 1}', Authorization="Bearer another") == 401

@@ -122,6 +122,24 @@ def test_what_is_written_to_a_table_is_sent_in_order(db: psycopg.Connection, bro
     assert value(db, "SELECT count(*) FROM llm.stream_change") == 0
 
 
+def test_a_key_that_is_gone_stops_no_writer(db: psycopg.Connection, broker: str, start: Start) -> None:
+    kafka.create_topic(broker, "lost", 1)
+    db.execute("CREATE TABLE pet (id int PRIMARY KEY, name text)")
+    publish(db, "lost", "pet", "lost", {"servers": broker})
+    db.execute("ALTER TABLE pet DROP COLUMN id")
+    db.execute("INSERT INTO pet VALUES ('Rex')")
+    db.execute("UPDATE pet SET name = 'Rex II'")
+    start(db.info.dsn)
+    found = received(broker, "lost", 2)
+    assert [(message.event, message.key, message.row) for message in found] == [
+        ("insert", "null", {"name": "Rex"}),
+        ("update", "null", {"name": "Rex II"}),
+    ]
+    # A table that is dropped leaves nothing to send.
+    db.execute("DROP TABLE pet")
+    wait_for(db, "SELECT count(*) = 0 FROM stream_stats")
+
+
 def test_brokers_that_are_gone_and_workers_that_are_killed(db: psycopg.Connection, start: Start) -> None:
     port = kafka.free_port()
     db.execute("CREATE TABLE pet (id int PRIMARY KEY)")

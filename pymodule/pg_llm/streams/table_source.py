@@ -111,8 +111,10 @@ def keep_changes(db: Connection, trigger: Mapping[str, Any]) -> None:
     followed = _followed(db, number) if number is not None else None
     if number is None or followed is None or int(trigger["relid"]) != followed["oid"]:
         return
-    key = followed["key"] if followed["published"] else ()
-    source = catalog.relation(db, str(followed["oid"]), key=key)
+    source = catalog.relation(db, str(followed["oid"]), key=())
+    # A key that has lost a column since tells no rows apart, and must not stop who writes.
+    if followed["published"] and set(followed["key"]) <= source.columns.keys():
+        source = catalog.relation(db, str(followed["oid"]), key=followed["key"])
     event = str(trigger["event"])
     db.run_as(followed["owner"], lambda: _keep(db, number, source, event))
 

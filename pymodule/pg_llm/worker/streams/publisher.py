@@ -77,7 +77,12 @@ class Publisher(Pump):
     def _send(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """All of them or, as far as the database will know, none: so that their order is kept. Raises SourceFailed."""
         self._refused, self._failed = {}, []
-        is_transaction = self._publish["transactional"]
+        while not self._is_sent([row for row in rows if row[0] not in self._refused]):
+            pass
+
+    def _is_sent(self, rows: Sequence[tuple[Any, ...]]) -> bool:
+        """Send records; False where they were not, as a transaction with one that is refused cannot be committed."""
+        is_transaction, refused = self._publish["transactional"], len(self._refused)
         try:
             if is_transaction:
                 self._producer.begin_transaction()
@@ -86,8 +91,12 @@ class Publisher(Pump):
             left = self._producer.flush(_PATIENCE)
             if left or self._failed:
                 raise SourceFailed(f"the brokers did not take it: {self._failed[0] if self._failed else 'no answer'}")
+            if is_transaction and len(self._refused) > refused:
+                self._producer.abort_transaction(_PATIENCE)
+                return False
             if is_transaction:
                 self._producer.commit_transaction(_PATIENCE)
+            return True
         except (KafkaException, BufferError) as error:
             raise SourceFailed(f"the brokers did not take it: {error}") from None
 
@@ -119,7 +128,8 @@ class Publisher(Pump):
         if not names:
             return None
         row = json.loads(payload)
-        values = [row[name] for name in names]
+        # A column that is gone by now is null.
+        values = [row.get(name) for name in names]
         if len(values) > 1:
             return json.dumps(values, ensure_ascii=False).encode()
         return (values[0] if isinstance(values[0], str) else json.dumps(values[0])).encode()
