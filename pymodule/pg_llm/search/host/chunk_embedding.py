@@ -106,7 +106,13 @@ def _token_ranges(model: Engine, window: Window, ranges: Sequence[Span]) -> list
     special = _cache.get(model, "special tokens", lambda: model.encode([""])[0][0].cost)
     starts = [word[0] for word in words]
     tokens = [*(word[1] for word in words), window.cost - max(0, special - words[0][1])]
-    return [(tokens[bisect_left(starts, first)], tokens[bisect_left(starts, last)]) for first, last in ranges]
+    # Some tokenizers take the space before a word for a part of it.
+    begins = [ranges[0][0], *(last for _, last in ranges[:-1])]
+    ends = [last for _, last in ranges]
+    return [
+        (tokens[bisect_left(starts, begin)], tokens[bisect_left(starts, end)])
+        for begin, end in zip(begins, ends, strict=True)
+    ]
 
 
 def _asked(window: Window, whole: Span, parts: Sequence[Span]) -> Window:
