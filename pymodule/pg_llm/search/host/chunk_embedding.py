@@ -59,7 +59,8 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> li
     embed = _METHODS[options["sentences"]]
     works = []
     for (before, chunk, _), window in zip(parts, windows, strict=True):
-        ranges = sentences.ranges(chunk)
+        # A whole document may be a chunk, and be longer than any model reads.
+        ranges = sentences.ranges(chunk[: passages.MAX_LENGTH])
         if len(ranges) < _FEWEST:
             works.append(WorkItem([window], lambda outputs: _result(outputs[0], [], [])))
         else:
