@@ -107,9 +107,10 @@ def test_statistics(companion: PsycopgConnection) -> None:
     terms = ["boundari", "flow", "aileron", "nowher"]
     known = bm25.statistics(companion, oid(companion), "public.companion", "words", "c.words", terms)
     expected = companion.query_unprepared(
-        "SELECT count(*) AS rows, avg(length(words))::float8 AS size FROM public.companion"
+        "SELECT count(*) AS rows, avg(length(words))::float8 AS size FROM public.companion WHERE length(words) > 0"
     )[0]
-    assert known.rows == expected["rows"]
+    # ANALYZE has counted the rows, and a sample of pages tells which share of them has words.
+    assert known.rows == pytest.approx(expected["rows"], rel=0.005)
     # Of a sample of pages.
     assert known.size == pytest.approx(expected["size"], rel=0.05)
     for term in terms:

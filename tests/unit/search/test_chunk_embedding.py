@@ -114,3 +114,11 @@ def test_means_of_token_states() -> None:
     assert np.allclose(first.parts, [[0.5**0.5, 0.5**0.5], [0, 1]])
     assert first.vector is not None
     assert second.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("sentences", ["outlying", "all"])
+def test_a_megabyte_is_not_read_sentence_by_sentence(sentences: str) -> None:
+    model = WordEngine(window=100)
+    found = embed(model, f"{SAME}. " * 20_000, sentences)
+    assert len(found["sentences"]) <= 20_000 // len(SAME)
+    assert len(model.read) <= 2 + 20_000 // len(SAME)

@@ -59,7 +59,8 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> li
     embed = _METHODS[options["sentences"]]
     works = []
     for (before, chunk, _), window in zip(parts, windows, strict=True):
-        ranges = sentences.ranges(chunk)
+        # A whole document may be a chunk, and be longer than any model reads.
+        ranges = sentences.ranges(chunk[: passages.MAX_LENGTH])
         if len(ranges) < _FEWEST:
             works.append(WorkItem([window], lambda outputs: _result(outputs[0], [], [])))
         else:
@@ -106,7 +107,13 @@ def _token_ranges(model: Engine, window: Window, ranges: Sequence[Span]) -> list
     special = _cache.get(model, "special tokens", lambda: model.encode([""])[0][0].cost)
     starts = [word[0] for word in words]
     tokens = [*(word[1] for word in words), window.cost - max(0, special - words[0][1])]
-    return [(tokens[bisect_left(starts, first)], tokens[bisect_left(starts, last)]) for first, last in ranges]
+    # Some tokenizers take the space before a word for a part of it.
+    begins = [ranges[0][0], *(last for _, last in ranges[:-1])]
+    ends = [last for _, last in ranges]
+    return [
+        (tokens[bisect_left(starts, begin)], tokens[bisect_left(starts, end)])
+        for begin, end in zip(begins, ends, strict=True)
+    ]
 
 
 def _asked(window: Window, whole: Span, parts: Sequence[Span]) -> Window:
