@@ -14,7 +14,8 @@ from fake_catalog import FakeCatalog
 from fake_connection import FakeConnection
 from pg_llm.cleaning import duplicates, survivorship
 from pg_llm.cleaning.host.analysis import run_in_worker
-from pg_llm.cleaning.host.linkage import clustering, phonetic
+from pg_llm.cleaning.host.linkage import clustering, linkage, phonetic
+from pg_llm.cleaning.host.linkage.fields import Field
 from pg_llm.cleaning.host.linkage.linkage import Linkage
 from pg_llm.cleaning.host.table import Column, Value, encode
 from pg_llm.cleaning.survivorship import Record
@@ -29,9 +30,9 @@ def key(number: int) -> str:
 
 
 def linked(threshold: float = 0.65, **columns: Sequence[Value]) -> set[tuple[int, int]]:
-    linkage = Linkage([Column(name, *encode(values)) for name, values in columns.items()], threshold)
-    list(linkage.steps())
-    return {(pair.first, pair.second) for pair in linkage.duplicates}
+    linking = Linkage([Column(name, *encode(values)) for name, values in columns.items()], threshold)
+    list(linking.steps())
+    return {(pair.first, pair.second) for pair in linking.duplicates}
 
 
 def people(count: int, seed: int = 1) -> dict[str, list[Value]]:
@@ -85,6 +86,49 @@ def test_members_of_a_household_are_no_duplicates() -> None:
     found = linked(**rows)
     assert len(found & wanted) >= 0.97 * len(wanted)
     assert len(found - wanted) <= 0.03 * len(wanted)
+
+
+def test_members_of_a_household_without_birthdays() -> None:
+    rows = people(2000)
+    del rows["born"]
+    chance = random.Random(2)
+    given = ["".join(chance.choices(SYLLABLES, k=2)).title() for _ in range(300)]
+    rows["first"] = [chance.choice(given) for _ in rows["first"]]
+    for of in range(900):
+        add(rows, of, first=chance.choice([name for name in given if name != rows["first"][of]]), email=None)
+    wanted = {(of, add(rows, of, last=(rows["last"][of] or "") + "e")) for of in range(1000, 1200)}
+    found = linked(**rows)
+    assert len(found & wanted) >= 0.95 * len(wanted)
+    assert len(found - wanted) <= 0.05 * len(wanted)
+
+
+def test_more_pairs_than_weights_are_learnt_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = people(2000)
+    wanted = {(of, add(rows, of, last=(rows["last"][of] or "") + "e")) for of in range(200)}
+    monkeypatch.setattr(linkage, "_LEARNT_PAIRS", 20_000)
+    monkeypatch.setattr(linkage, "_CHUNK", 3_000)
+    found = linked(**rows)
+    assert len(found & wanted) >= 0.97 * len(wanted)
+    assert len(found - wanted) <= 0.03 * len(wanted)
+
+
+def test_the_score_of_a_pair_is_that_of_its_weakest_link() -> None:
+    odds = {(1, 2): 5.0, (2, 3): 2.0, (1, 3): -1.0, (3, 4): 4.0, (1, 4): -2.0, (2, 4): 1.0}
+    assert clustering.weakest_links([1, 2, 3, 4], odds) == {
+        (1, 2): 5.0,
+        (3, 4): 4.0,
+        (1, 3): 2.0,
+        (2, 3): 2.0,
+        (1, 4): 2.0,
+        (2, 4): 2.0,
+    }
+
+
+def test_phone_numbers_of_any_form_are_phone_numbers() -> None:
+    numbers = ["+33 1 22 33 {:02} 55", "01 22 33 {:02} 55", "+33 (0)1 223 3{:02}55", "0122/33{:02}55"]
+    (field,) = [Field(0, Column("a", *encode([form.format(n) for n in range(50) for form in numbers])))]
+    assert (field.kind, len(field.forms)) == ("phone", 50)
+    assert Field(0, Column("a", *encode([str(123456789 + n) for n in range(50)]))).kind == "code"
 
 
 @pytest.mark.parametrize(

