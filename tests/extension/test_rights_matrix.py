@@ -28,6 +28,8 @@ llm_classify('a', '{b,c}')                                              ok      
 llm_classify_batch('{a}', '{b,c}')                                      ok        ok    ok      ok    42501
 llm_classify_scored('a', '{b,c}')                                       ok        ok    ok      ok    42501
 llm_classify_scored_batch('{a}', '{b,c}')                               ok        ok    ok      ok    42501
+llm_classify_set('a', 'topic')                                          22023     22023 22023   22023 42501
+llm_classify_set_batch('{a}', 'topic')                                  22023     22023 22023   22023 42501
 llm_tag('a', '{b,c}')                                                   ok        ok    ok      ok    42501
 llm_tag_batch('{a}', '{b,c}')                                           ok        ok    ok      ok    42501
 llm_tag_scores('a', '{b,c}')                                            ok        ok    ok      ok    42501
@@ -93,6 +95,9 @@ dp_group_count('SELECT id FROM shop.note', 1, 0.01)                     42501   
 dp_spent()                                                              ok        ok    ok      ok    42501
 llm_suspect_labels('SELECT id, body, kind FROM shop.note')              ok        ok    ok      42501 42501
 llm_evaluate('topic', '{rows}')                                         ok        ok    ok      42501 42501
+llm_robustness('topic', '{rows}')                                       ok        ok    ok      42501 42501
+llm_drift('topic', 'SELECT body FROM shop.note', 'VALUES (1)')          22023     22023 22023   42501 42501
+llm_calibrate('topic', '{rows}')                                        ok        42501 42501   42501 42501
 llm_promote('topic', 'topic', '{rows}')                                 22023     42501 42501   42501 42501
 llm_fit_recommender('x', 'shop.event', 'u', 'i', 't')                   ok        42501 42501   42501 42501
 llm_refit('films', '{"epochs": 0}')                                     ok        42501 42501   42501 42501
@@ -148,6 +153,10 @@ stream_retry('orders')                                                  ok      
 stream_run('orders')                                                    22023     22023 42704   42704 42501
 CALL stream_window('w', 'orders', 'tumbling', '1 min')                  ok        ok    42704   42704 42501
 CALL stream_alert('a', 'orders', 'true')                                ok        ok    42704   42704 42501
+stream_chart('orders')                                                  ok        ok    42704   42704 42501
+CALL stream_publish('p', 'shop.note', 't', '{"servers": "x"}')          ok        ok    42501   42501 42501
+llm.stream_outbox({stream}, 1, 1)                                       22023     22023 42704   42704 42501
+llm.stream_sent({stream}, 1, NULL, NULL)                                22023     22023 42704   42704 42501
 CALL stream_drop('orders')                                              ok        ok    42704   42704 42501
 llm.stream_assignments()                                                ok        ok    ok      ok    42501
 llm.stream_lease({stream}, ARRAY['a/0'])                                ok        ok    42704   42704 42501
@@ -302,6 +311,7 @@ llm.semantic_index             r      r
 llm.step                       rawd   rawd
 llm.stream_change              -      ra
 llm.stream_consumer            -      -
+llm.stream_minute              -      -
 llm.stream_offset              -      ra
 llm.stream_score               -      ra
 llm.taught                     rawd   rawd

@@ -105,7 +105,11 @@ def test_a_model_is_trained_stored_registered_and_recorded(
     assert fit(db) == {"model": "moods", "method": "head", "seconds": 1.5, **trainer.result["metrics"]}
     assert db.messages == []
     (job,) = trainer.jobs
-    assert (job["task"], job["method"], job["options"]) == ("classify", "head", {"validation": 0.2, "seed": 0})
+    assert (job["task"], job["method"], job["options"]) == (
+        "classify",
+        "head",
+        {"validation": 0.2, "seed": 0, "augment": 0},
+    )
     assert job["base"]["name"] == "minilm"
     assert trainer.rows == embedded(ROWS)
     assert trainer.about == {
