@@ -96,3 +96,15 @@ RETURNS TABLE (place text, found bigint, note text)
 LANGUAGE plpython3u VOLATILE COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import privacy; return privacy.llm_erase(target, key, terms) $$;
 COMMENT ON FUNCTION llm_erase IS 'Delete what is kept of a person beside the person''s row, and say what is left: definitions, trained models.';
+
+CREATE FUNCTION l_diversity(target regclass, quasi_identifiers text[], sensitive text) RETURNS TABLE (l bigint, groups bigint)
+LANGUAGE plpython3u VOLATILE ROWS 1 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import privacy; return privacy.l_diversity(target, quasi_identifiers, sensitive) $$;
+COMMENT ON FUNCTION l_diversity IS 'How many values of a sensitive column each combination of these columns'' values has at least.';
+
+CREATE FUNCTION k_anonymity_proposal(target regclass, quasi_identifiers text[], wanted int) RETURNS TABLE (
+    "column" text, generalization text, expression text, k bigint, groups bigint
+)
+LANGUAGE plpython3u VOLATILE ROWS 5 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import privacy; return privacy.k_anonymity_proposal(target, quasi_identifiers, wanted) $$;
+COMMENT ON FUNCTION k_anonymity_proposal IS 'How coarse to show these columns, so that each combination of their values is that of so many rows.';

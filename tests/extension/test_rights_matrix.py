@@ -80,6 +80,8 @@ llm_reveal('a', 'none')                                                 42704   
 llm_register_key('x', 'env:NOT_SET')                                    22023     42501 42501   42501 42501
 llm_drop_key('x')                                                       42704     42501 42501   42501 42501
 k_anonymity('shop.note', '{kind}')                                      ok        ok    ok      42501 42501
+l_diversity('shop.note', '{kind}', 'id')                                ok        ok    ok      42501 42501
+k_anonymity_proposal('shop.note', '{kind}', 2)                          ok        ok    ok      42501 42501
 llm_mask('shop.note', '{"kind": "null"}')                               ok        ok    42501   42501 42501
 llm_where_is('shop.note', '{"id": 1}')                                  ok        ok    42501   42501 42501
 llm_erase('shop.note', '{"id": 1}')                                     ok        ok    42501   42501 42501

@@ -281,3 +281,41 @@ def test_a_long_text_and_many_rows(db: psycopg.Connection) -> None:
         " ARRAY(SELECT 'user' || n || '@example.com wrote' FROM generate_series(1, 300) n))"
     )
     assert found.fetchone() == (300, 300)
+
+
+def test_l_diversity(db: psycopg.Connection) -> None:
+    db.execute("CREATE TABLE person (age int, town text, illness text)")
+    query = "SELECT * FROM l_diversity('person', '{age,town}', 'illness')"
+    assert db.execute(query).fetchone() == (None, 0)
+    db.execute(
+        "INSERT INTO person VALUES (1,'a','x'), (1,'a','y'), (1,'a','y'), (2,'a','x'), (2,'a',NULL), (NULL,'a','z')"
+    )
+    assert db.execute(query).fetchone() == (1, 3)
+    db.execute("DELETE FROM person WHERE age IS NULL")
+    assert db.execute(query).fetchone() == (2, 2)
+    for call in ("'{}', 'illness'", "'{age}', NULL", "'{age}', 'nothing'"):
+        with pytest.raises(errors.InvalidParameterValue):
+            db.execute(f"SELECT * FROM l_diversity('person', {call})")
+
+
+def test_a_proposal_reaches_k_and_holds_when_it_is_carried_out(db: psycopg.Connection) -> None:
+    db.execute(
+        "CREATE TABLE person AS SELECT n AS id, n * 37 %% 90 AS age, date '1950-01-01' + n * 17 AS born,"
+        " (10000 + n * 7919 %% 80000)::text AS postcode, n %% 2 = 0 AS woman, '10.0.0.1'::inet AS ip"
+        " FROM generate_series(1, 400) AS n",
+        (),
+    )
+    for least in (2, 5, 20, 400):
+        rows = db.execute(
+            "SELECT * FROM k_anonymity_proposal('person', '{age,born,postcode,woman,ip}', %s)", (least,)
+        ).fetchall()
+        k, groups = rows[0][3:]
+        assert k >= least
+        expressions = ", ".join(f"{expression} AS c{place}" for place, (_, _, expression, _, _) in enumerate(rows))
+        db.execute(f"DROP VIEW IF EXISTS shown; CREATE VIEW shown AS SELECT {expressions} FROM person")
+        assert db.execute("SELECT * FROM k_anonymity('shown', '{c0,c1,c2,c3,c4}')").fetchone() == (k, groups)
+    with pytest.raises(errors.InvalidParameterValue, match="fewer than 401 rows"):
+        db.execute("SELECT k_anonymity_proposal('person', '{age,woman}', 401)")
+    for call in ("'{}', 2", "'{age}', 1", "'{age}', NULL", "'{nothing}', 2"):
+        with pytest.raises(errors.InvalidParameterValue):
+            db.execute(f"SELECT k_anonymity_proposal('person', {call})")

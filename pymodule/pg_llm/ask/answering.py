@@ -100,7 +100,9 @@ def answer_rows(
     with search_path.pinned(db):
         outcome, confident, _ = _answer_and_log(db, question, oids, model, path, _previous(db, after))
         if not confident or outcome.result is None:
-            raise NoAnswer(f"no answer: {outcome.doubt}")
+            # To the client alone: an error's message goes to the server's log too, and this one repeats the question.
+            db.notice(outcome.doubt)
+            raise NoAnswer("no answer: no reading is sure enough")
         return outcome.result.objects()
 
 

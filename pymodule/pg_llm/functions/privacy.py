@@ -8,7 +8,7 @@ from typing import Any
 from pg_llm import arguments
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
-from pg_llm.privacy import anonymity, erasure, finding, keys, kinds, masked_view, redaction, scanning
+from pg_llm.privacy import anonymity, erasure, finding, generalization, keys, kinds, masked_view, redaction, scanning
 
 
 @sql_function
@@ -162,3 +162,20 @@ def llm_erase(
 ) -> list[dict[str, Any]]:
     """Delete what is kept of a person beside the person's row, and say what is left: definitions, trained models."""
     return erasure.erase(db, target, key, terms)
+
+
+@sql_function
+def l_diversity(
+    db: Connection, target: str | None, quasi_identifiers: list[str | None] | None, sensitive: str | None
+) -> list[dict[str, Any]]:
+    """How many values of a sensitive column each combination of these columns' values has at least."""
+    given = arguments.required("target", target), quasi_identifiers, arguments.required("sensitive", sensitive)
+    return [anonymity.l_diversity(db, *given)]
+
+
+@sql_function
+def k_anonymity_proposal(
+    db: Connection, target: str | None, quasi_identifiers: list[str | None] | None, wanted: int | None
+) -> list[dict[str, Any]]:
+    """How coarse to show these columns, so that each combination of their values is that of so many rows."""
+    return generalization.propose(db, arguments.required("target", target), quasi_identifiers, wanted)
