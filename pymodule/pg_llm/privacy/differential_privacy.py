@@ -17,20 +17,23 @@ from typing import Any
 
 from pg_llm import arguments
 from pg_llm.database import models, ownership, sandbox, search_path
-from pg_llm.database.connection import Connection
-from pg_llm.errors import InvalidInput
+from pg_llm.database.connection import Connection, DatabaseError
+from pg_llm.errors import Error, InvalidInput
 from pg_llm.privacy import privacy_budget, private_query
 from pg_llm.privacy.private_query import NUMBERS, TEXTS, WHOLE, PrivateQuery
 
 _MOST_ROWS = 1000
 _MOST_EDGES = 1000
 _LARGEST = 1e300
+_LEAST = 1e-300
 # Steps from 0 to the larger bound: sums are of whole steps.
 _STEPS = 1 << 20
 # Values among which a quantile is chosen.
 _CANDIDATES = 1001
 _PARTS = 1000
 _LONGEST_GROUP = 200
+# The class of errors that are about values.
+_DATA = "22"
 # The sequential scan takes as long for every condition, and the statistics that everybody reads count all rows. A plan
 # is shown to nobody.
 _SETTINGS = """
@@ -56,8 +59,13 @@ class _Asked:
 def count(db: Connection, query: str | None, epsilon: float | None, contributions: int | None) -> int:
     """How many rows there are, of each person at most `contributions`."""
     asked = _pay(db, query, epsilon, contributions)
-    sql = f"SELECT coalesce(sum(least(p.n, {asked.rows})), 0)::text AS total FROM (SELECT count(*) AS n {_rows(asked)}"
-    total = int(_read(db, asked, f"{sql} GROUP BY {asked.unit}) AS p")[0]["total"])
+    rows = _read(
+        db,
+        asked,
+        f"SELECT coalesce(sum(least(p.n, {asked.rows})), 0)::text AS total FROM ("
+        f"SELECT count(*) FILTER (WHERE r.counts) AS n FROM ({_rows(asked)}) AS r GROUP BY r.unit) AS p",
+    )
+    total = int(rows[0]["total"])
     return int(_release(db, "laplace", [total], asked.rows, asked.epsilon)[0])
 
 
@@ -103,12 +111,12 @@ def quantile(
         raise InvalidInput("quantile must lie between 0 and 1")
     asked = _pay(db, query, epsilon, most, NUMBERS)
     width = (high - low) / (_CANDIDATES - 1)
-    place = f"round((v.value - {_number(low)}) / {_number(width)})::int8"
     rows = _read(
         db,
         asked,
         f"SELECT coalesce(jsonb_object_agg(g.place, g.n), '{{}}')::text AS counts FROM ("
-        f"SELECT {place} AS place, count(*) AS n FROM ({_values(asked, low, high)}) AS v GROUP BY 1) AS g",
+        f"SELECT {_steps(low, width, _CANDIDATES)} AS place, count(*) FILTER (WHERE v.counts) AS n"
+        f" FROM ({_values(asked, low, high)}) AS v GROUP BY 1) AS g WHERE g.n > 0",
     )
     counts = {int(key): value for key, value in json.loads(rows[0]["counts"]).items()}
     part = round(given * _PARTS)
@@ -145,8 +153,8 @@ def histogram(
         db,
         asked,
         f"SELECT coalesce(jsonb_object_agg(g.place, g.n), '{{}}')::text AS counts FROM ("
-        f"SELECT width_bucket(v.value, {array}) AS place, count(*) AS n"
-        f" FROM ({_values(asked, -_LARGEST * 10, _LARGEST * 10)}) AS v GROUP BY 1) AS g",
+        f"SELECT width_bucket(v.value, {array}) AS place, count(*) FILTER (WHERE v.counts) AS n"
+        f" FROM ({_values(asked, -_LARGEST * 10, _LARGEST * 10)}) AS v GROUP BY 1) AS g WHERE g.n > 0",
     )
     counts = json.loads(rows[0]["counts"])
     bins = [int(counts.get(str(place), 0)) for place in range(1, len(given))]
@@ -166,10 +174,11 @@ def group_count(
         db,
         asked,
         f"SELECT coalesce(jsonb_object_agg(g.value, g.n), '{{}}')::text AS counts FROM ("
-        f"SELECT c.value, count(*) AS n FROM (SELECT d.value, row_number() OVER (PARTITION BY d.unit ORDER BY"
+        f"SELECT c.value, count(*) FILTER (WHERE c.counts AND c.place <= {asked.rows}) AS n FROM ("
+        f"SELECT d.value, d.counts, row_number() OVER (PARTITION BY d.unit, d.counts ORDER BY"
         f" hashtextextended(d.value, {_seed()}), d.value) AS place"
-        f" FROM (SELECT DISTINCT {asked.unit} AS unit, {value} AS value {_rows(asked)} AND {value} IS NOT NULL) AS d"
-        f") AS c WHERE c.place <= {asked.rows} GROUP BY c.value) AS g",
+        f" FROM (SELECT r.unit, r.value, bool_or(r.counts) AS counts FROM ({_rows(asked, value)}) AS r"
+        f" GROUP BY 1, 2) AS d) AS c GROUP BY c.value) AS g WHERE g.n > 0",
     )
     counts = json.loads(rows[0]["counts"])
     noisy = _release(db, "groups", counts, asked.rows, asked.epsilon, price)
@@ -212,8 +221,21 @@ def _pay(
     return _Asked(asked, person, owner, rows, price)
 
 
-def _rows(asked: _Asked) -> str:
-    return f"FROM {asked.query.table.relation} AS t WHERE {asked.unit} IS NOT NULL AND {asked.query.condition}"
+def _rows(asked: _Asked, value: str | None = None) -> str:
+    """All rows of the table, with the person, the value, and whether the row counts.
+
+    Of every row the same is read and compared, and every row goes the whole way: else pages read, sorts that spill,
+    estimates and time would tell of one row what no noise hides.
+    """
+    query = asked.query
+    cells = [f"{asked.unit} AS unit", *([f"{value} AS value"] if value else [])]
+    cells += [f"{each} AS c{place}" for place, each in enumerate(query.comparisons)]
+    shown = ["s.unit", *(["s.value"] if value else [])]
+    known = " AND ".join(f"{each} IS NOT NULL" for each in shown)
+    return (
+        f"SELECT {', '.join(shown)}, {known} AND ({query.condition}) IS TRUE AS counts"
+        f" FROM (SELECT {', '.join(cells)} FROM {query.table.relation} AS t OFFSET 0) AS s"
+    )
 
 
 def _column(asked: _Asked, types: tuple[str, ...]) -> str:
@@ -221,29 +243,42 @@ def _column(asked: _Asked, types: tuple[str, ...]) -> str:
 
 
 def _values(asked: _Asked, low: float, high: float) -> str:
-    """The values that count, within bounds: of each person those with the smallest hashes."""
-    column = str(asked.query.column)
+    """The values within bounds, and whether they count: of each person those with the smallest hashes."""
     cell = _column(asked, NUMBERS)
-    # Within bounds before it becomes a float, which may not hold it.
-    type_ = "numeric" if asked.query.table.columns[column].name in WHOLE else "float8"
-    value = f"least(greatest({cell}::{type_}, '{low!r}'::{type_}), '{high!r}'::{type_})::float8"
+    if asked.query.table.columns[str(asked.query.column)].name in WHOLE:
+        # Within bounds before it becomes a float, which may not hold it.
+        held = f"least(greatest({cell}::numeric, '{low!r}'::numeric), '{high!r}'::numeric)"
+        value = f"(CASE WHEN abs({held}) < {_LEAST} THEN 0 ELSE {held} END)::float8"
+    else:
+        value = f"least(greatest({cell}::float8, {_number(low)}), {_number(high)})"
+    # NULLs are no bounds.
+    value = f"CASE WHEN {cell} IS NOT NULL THEN {value} END"
     return (
-        "SELECT r.value FROM (SELECT c.value, row_number() OVER (PARTITION BY c.unit ORDER BY"
-        f" hashtextextended(c.value::text, {_seed()}), c.value) AS place FROM"
-        f" (SELECT {asked.unit} AS unit, {value} AS value {_rows(asked)} AND {cell} IS NOT NULL) AS c"
-        f") AS r WHERE r.place <= {asked.rows}"
+        f"SELECT r.value, r.counts AND r.place <= {asked.rows} AS counts FROM (SELECT c.value, c.counts, row_number()"
+        f" OVER (PARTITION BY c.unit, c.counts ORDER BY hashtextextended(c.value::text, {_seed()}), c.value) AS place"
+        f" FROM ({_rows(asked, value)}) AS c) AS r"
     )
 
 
 def _sums(db: Connection, asked: _Asked, low: float, high: float, middle: float, step: float) -> tuple[int, int]:
     """The sum of the values' distances from `middle` in whole steps, and how many values count."""
-    whole = f"round((v.value - {_number(middle)}) / {_number(step)})::int8"
     (row,) = _read(
         db,
         asked,
-        f"SELECT coalesce(sum({whole}), 0)::text AS total, count(*)::text AS n FROM ({_values(asked, low, high)}) AS v",
+        f"SELECT coalesce(sum({_steps(middle, step, _STEPS)}) FILTER (WHERE v.counts), 0)::text AS total,"
+        f" (count(*) FILTER (WHERE v.counts))::text AS n FROM ({_values(asked, low, high)}) AS v",
     )
     return int(row["total"]), int(row["n"])
+
+
+def _steps(origin: float, step: float, most: int) -> str:
+    """How many steps a value lies from there, at most so many: of neighbouring floats the middle is one of the two.
+
+    What is less than half a step is not divided, as the result may be less than a float holds, which is an error.
+    """
+    distance = f"(v.value - {_number(origin)})"
+    steps = f"least(greatest(round({distance} / {_number(step)}), -{most}), {most})"
+    return f"(CASE WHEN abs{distance} < {_number(step / 2)} THEN 0 ELSE {steps} END)::int8"
 
 
 def _read(db: Connection, asked: _Asked, sql: str) -> list[dict[str, Any]]:
@@ -254,7 +289,13 @@ def _read(db: Connection, asked: _Asked, sql: str) -> list[dict[str, Any]]:
         return list(db.execute(sql))
 
     with search_path.pinned(db):
-        return db.run_as(asked.owner, read)
+        try:
+            return db.run_as(asked.owner, read)
+        except DatabaseError as error:
+            if error.sqlstate[:2] != _DATA:
+                raise
+            # The server's words hold the value.
+            raise Error("the table holds a value that cannot be reckoned with") from None
 
 
 def _release(db: Connection, mechanism: str, exact: Any, distance: int, epsilon: float, delta: float = 0.0) -> Any:

@@ -27,11 +27,15 @@ _DATA = "22"
 
 @dataclass(frozen=True, slots=True)
 class PrivateQuery:
-    """`column` is the one that is asked for, None for none; `condition` is SQL on the row `t`."""
+    """`column` is the one that is asked for, None for none; `condition` is SQL on the results of the comparisons.
+
+    These are SQL on the row `t`, and the result of the first is `s.c0`.
+    """
 
     table: Table
     column: str | None
     condition: str
+    comparisons: list[str]
 
 
 def find_table(db: Connection, parsed: dict[str, Any], path: list[str]) -> int:
@@ -66,7 +70,18 @@ def build(db: Connection, parsed: dict[str, Any], oid: int) -> PrivateQuery:
     table = catalog.relation(db, str(oid), key=(), kinds="rp")
     relation_names.check(db, [oid])
     constants: list[str] = []
-    condition = _condition(table, parsed["condition"], constants) if parsed["condition"] else "true"
+    comparisons: list[str] = []
+
+    def combined(tree: list[Any]) -> str:
+        kind, *rest = tree
+        if kind in ("and", "or"):
+            return "(" + f" {kind.upper()} ".join(map(combined, rest[0])) + ")"
+        if kind == "not":
+            return f"(NOT {combined(rest[0][0])})"
+        comparisons.append(_comparison(table, tree, constants))
+        return f"s.c{len(comparisons) - 1}"
+
+    condition = combined(parsed["condition"]) if parsed["condition"] else "true"
     if constants:
         # Before anything is spent: whether a constant is one of its type does not depend on any row.
         try:
@@ -76,7 +91,7 @@ def build(db: Connection, parsed: dict[str, Any], oid: int) -> PrivateQuery:
             if error.sqlstate[:2] != _DATA:
                 raise
             raise InvalidInput(f"a constant of the query does not fit its column: {error}") from error
-    return PrivateQuery(table, parsed["column"], f"({condition})")
+    return PrivateQuery(table, parsed["column"], condition, comparisons)
 
 
 def cell(table: Table, column: str, types: tuple[str, ...], what: str) -> str:
@@ -89,12 +104,8 @@ def cell(table: Table, column: str, types: tuple[str, ...], what: str) -> str:
     return f"({table.cell(column)}::{found.name})"
 
 
-def _condition(table: Table, tree: list[Any], constants: list[str]) -> str:
+def _comparison(table: Table, tree: list[Any], constants: list[str]) -> str:
     kind, *rest = tree
-    if kind in ("and", "or"):
-        return "(" + f" {kind.upper()} ".join(_condition(table, each, constants) for each in rest[0]) + ")"
-    if kind == "not":
-        return f"(NOT {_condition(table, rest[0][0], constants)})"
     column = rest[0]
     if kind == "null":
         return f"({cell(table, column, COMPARABLE, 'a condition')} IS NULL)"
@@ -111,7 +122,8 @@ def _condition(table: Table, tree: list[Any], constants: list[str]) -> str:
         return f"({constants[-1]})"
 
     if kind == "in":
-        return "(" + " OR ".join(f"{value} OPERATOR(pg_catalog.=) {constant(each)}" for each in rest[1]) + ")"
+        # Many are looked up by their hashes, which takes as long whichever it is.
+        return f"({value} OPERATOR(pg_catalog.=) ANY (ARRAY[{', '.join(constant(each) for each in rest[1])}]))"
     if kind == "between":
         low, high = (constant(each) for each in rest[1:])
         return f"({value} OPERATOR(pg_catalog.>=) {low} AND {value} OPERATOR(pg_catalog.<=) {high})"

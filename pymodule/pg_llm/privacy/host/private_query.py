@@ -17,6 +17,7 @@ from pg_llm.tasks import WorkItem, worker_process
 _LONGEST = 20_000
 _DEEPEST = 100
 _MOST_VALUES = 1000
+_MOST_COMPARISONS = 500
 _OPERATORS = {"=": "=", "<>": "<>", "!=": "<>", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _COMPARED = {"=": "=", "<>": "<>", "!=": "<>", "<": "<", ">": ">", "<=": "<=", ">=": ">="}
 # Parts of a SELECT that a private query has.
@@ -72,6 +73,7 @@ class _Reader:
 
     def __init__(self, names: set[str]) -> None:
         self._names = names
+        self._comparisons = 0
 
     def counted(self, node: Any) -> str | None:
         """The column that is asked for; None for all or none of them."""
@@ -92,6 +94,9 @@ class _Reader:
         if name == "BoolExpr":
             kind = node.boolop.name.removesuffix("_EXPR").lower()
             return [kind, [self.condition(each, depth + 1) for each in node.args]]
+        self._comparisons += 1
+        if self._comparisons > _MOST_COMPARISONS:
+            raise _Refused(f"has more than {_MOST_COMPARISONS} comparisons")
         if name == "NullTest":
             found = ["null", self._column(node.arg)]
             return found if node.nulltesttype.name == "IS_NULL" else ["not", [found]]
