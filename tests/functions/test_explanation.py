@@ -71,6 +71,14 @@ def test_labels_in_words_are_explained_by_occlusion(db: psycopg.Connection) -> N
     assert max(rows[:-1], key=lambda row: row[3])[0] == "parcel"
 
 
+def test_the_words_without_which_the_label_turns(moods: psycopg.Connection) -> None:
+    rows = moods.execute("SELECT * FROM llm_counterfactual(%s, 'mood')", (TEXT,)).fetchall()
+    assert {row[0] for row in rows} <= {"dull", "awful", "but", "script"}
+    assert {row[3:5] for row in rows} == {("bad", "good")}
+    assert value(moods, "SELECT llm_classify(%s, model => 'mood')", rows[0][5]) == "good"
+    assert moods.execute("SELECT * FROM llm_counterfactual(NULL, 'mood')").fetchall() == []
+
+
 @pytest.mark.torch
 def test_integrated_gradients_of_the_whole_network(moods: psycopg.Connection) -> None:
     query = "SELECT token, attribution, method FROM llm_explain(%s, 'mood', 'bad', method => 'integrated_gradients')"

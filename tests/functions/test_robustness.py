@@ -77,3 +77,18 @@ def test_a_head_learns_from_noisy_copies_too(topic: psycopg.Connection) -> None:
     assert value(topic, "SELECT options ->> 'augment' FROM llm_runs WHERE model = 'noisy'") == "2"
     digests = topic.execute("SELECT count(DISTINCT digest) FROM llm_models WHERE name IN ('noisy', 'topic')").fetchone()
     assert digests == (2,)
+
+
+def test_where_it_errs_and_how_sure_it_is_then(topic: psycopg.Connection) -> None:
+    rows = topic.execute("SELECT * FROM llm_confusion('topic', %s)", (DEV,)).fetchall()
+    total = value(topic, f"SELECT count(*) FROM ({DEV}) AS q")
+    assert sum(row[2] for row in rows) == total
+    accuracy = sum(row[2] for row in rows if row[0] == row[1]) / total
+    assert accuracy == pytest.approx(
+        value(topic, "SELECT precision FROM llm_evaluate('topic', %s) WHERE label = 'micro avg'", DEV)
+    )
+    bins = topic.execute("SELECT * FROM llm_reliability('topic', %s, bins => 4)", (DEV,)).fetchall()
+    assert sum(row[2] for row in bins) == total
+    assert sum(row[1] * row[2] for row in bins) / total == pytest.approx(accuracy)
+    drawn = value(topic, "SELECT llm_chart_svg(%s, 'heatmap')", f"SELECT * FROM llm_confusion('topic', $q${DEV}$q$)")
+    assert "election" in drawn

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pg_llm import arguments
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
-from pg_llm.explain import explanation, highlighting
+from pg_llm.explain import counterfactual, explanation, highlighting
 
 _WIDTHS = 200, 4000
 
@@ -40,3 +40,11 @@ def llm_explain_svg(
     pixels = arguments.in_range("width", width, *_WIDTHS)
     rows = explanation.explain(db, input, model, target, arguments.labels(labels), how)
     return None if input is None else highlighting.svg(input, rows, title, pixels)
+
+
+@sql_function
+def llm_counterfactual(
+    db: Connection, input: str | None, model: str | None, labels: list[str] | None
+) -> list[counterfactual.Counterfactual]:
+    """The fewest words without which a text has another label, and the text without them."""
+    return counterfactual.counterfactual(db, input, model, arguments.labels(labels))
