@@ -84,6 +84,7 @@ k_anonymity('shop.note', '{kind}')                                      ok      
 llm_mask('shop.note', '{"kind": "null"}')                               ok        ok    42501   42501 42501
 llm_where_is('shop.note', '{"id": 1}')                                  ok        ok    42501   42501 42501
 llm_erase('shop.note', '{"id": 1}')                                     ok        ok    42501   42501 42501
+llm_similar_training('a', 'topic', 'TABLE shop.note')                   ok        ok    ok      42501 42501
 llm_suspect_labels('SELECT id, body, kind FROM shop.note')              ok        ok    ok      42501 42501
 llm_evaluate('topic', '{rows}')                                         ok        ok    ok      42501 42501
 llm_confusion('topic', '{rows}')                                        ok        ok    ok      42501 42501

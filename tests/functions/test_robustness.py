@@ -92,3 +92,15 @@ def test_where_it_errs_and_how_sure_it_is_then(topic: psycopg.Connection) -> Non
     assert sum(row[1] * row[2] for row in bins) / total == pytest.approx(accuracy)
     drawn = value(topic, "SELECT llm_chart_svg(%s, 'heatmap')", f"SELECT * FROM llm_confusion('topic', $q${DEV}$q$)")
     assert "election" in drawn
+
+
+def test_rows_that_speak_for_an_answer_are_read_from_the_query(topic: psycopg.Connection, role: str) -> None:
+    text = value(topic, "SELECT text FROM sentence WHERE part = 'train' AND topic = 'election' ORDER BY id LIMIT 1")
+    call = "SELECT text, label, similarity FROM llm_similar_training(%s, 'topic', %s, k => 3)"
+    query = "SELECT id, text, topic FROM sentence WHERE part = 'train'"
+    rows = topic.execute(call, (text, query)).fetchall()
+    assert rows[0] == (text, "election", pytest.approx(1, abs=1e-3))
+    assert len(rows) == 3
+    topic.execute(f"SET ROLE {role}")
+    with pytest.raises(errors.InsufficientPrivilege):
+        topic.execute(call, (text, query))
