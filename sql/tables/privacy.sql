@@ -13,6 +13,23 @@ COMMENT ON COLUMN llm.redaction_key.writers IS 'The roles that may make pseudony
 COMMENT ON COLUMN llm.redaction_key.revealers IS 'The roles that may read them back; - is everybody';
 -- In no dump: whoever restores one would choose which roles may read pseudonyms back.
 
+-- In no dump: whoever restores one would choose which roles may ask about which tables. What was spent is in no table,
+-- as a ROLLBACK would give it back.
+CREATE TABLE llm.privacy_budget (
+    id pg_catalog.uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
+    target pg_catalog.regclass NOT NULL,
+    owner pg_catalog.oid NOT NULL,
+    role pg_catalog.regrole NOT NULL,
+    unit pg_catalog.int2 NOT NULL,
+    epsilon pg_catalog.float8 NOT NULL,
+    delta pg_catalog.float8 NOT NULL,
+    UNIQUE (target, role)
+);
+COMMENT ON TABLE llm.privacy_budget IS 'Which roles may ask for noisy figures of which tables, and for how much epsilon and delta; written by dp_allow()';
+COMMENT ON COLUMN llm.privacy_budget.owner IS 'The owner of the table then; another one has to give the budget anew';
+COMMENT ON COLUMN llm.privacy_budget.role IS 'Whose members share it; - is everybody';
+COMMENT ON COLUMN llm.privacy_budget.unit IS 'The number of the column that tells persons apart';
+
 -- Hashes by a key that is in no dump; closed, as whoever reads them knows how many texts two models share.
 CREATE TABLE llm.training_lineage (
     digest pg_catalog.text NOT NULL,

@@ -66,8 +66,10 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
     db.execute("SELECT llm_generate('warm', max_tokens => 1)")
     folder = _folder()
     (file,) = folder.glob("*.gguf")
+    size = file.stat().st_size / (1 << 20)
+    weights, whole = _memory(db, str(file.resolve()))
     tokenizer = AutoTokenizer.from_pretrained(str(folder), gguf_file=file.name)
-    peers = {name: Peer(name, folder) for name in ("torch", "llama")}
+    peers = {name: Peer(name, folder) for name in ("torch", "llama", "threads")}
     writers: dict[str, Callable[[list[list[str]]], tuple[float, list[str]]]] = {
         "ours": lambda sessions: _written(connections, sessions),
         **{name: peer.write for name, peer in peers.items()},
@@ -85,16 +87,17 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
                 seconds, texts = write(sessions)
                 tokens = sum(len(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts)
                 rates[name].append(tokens / seconds)
-        ours, torch, llama = (statistics.median(rates[name]) for name in ("ours", "torch", "llama"))
+        ours, torch, llama, threads = (statistics.median(rates[name]) for name in ("ours", *peers))
         what = f"llm_generate, {many} session{'s' if many > 1 else ''}"
         found.append(compared(COMMAND, what, "transformers, fp32", torch, ours, "tokens/s", True))
         found.append(compared(COMMAND, what, "xllamacpp alone", llama, ours, "tokens/s", True))
+        found.append(compared(COMMAND, what, "xllamacpp alone, all threads", threads, ours, "tokens/s", True))
     for peer in peers.values():
         peer.close()
-    size = file.stat().st_size / (1 << 20)
-    weights, whole = _memory(db, str(file.resolve()))
+    _, all_of_it = _memory(db, str(file.resolve()))
     found.append(compared(COMMAND, "memory of the weights", "the file", size, weights, "MB", False))
-    found.append(compared(COMMAND, "memory of the model's process (RSS)", "the file", size, whole, "MB", False))
+    found.append(compared(COMMAND, "memory of the loaded model (PSS)", "the file", size, whole, "MB", False))
+    found.append(compared(COMMAND, f"the same after {SESSIONS} sessions", "the file", size, all_of_it, "MB", False))
     found.append(_prefix(db))
     for connection in connections:
         connection.close()
@@ -137,12 +140,14 @@ def _prefix(db: psycopg.Connection) -> dict[str, Any]:
 
 
 def _memory(db: psycopg.Connection, file: str) -> tuple[float, float]:
-    """Megabytes of the file that are mapped into the model's first process, and all that it takes."""
-    model = min(children(host_pid(db), "pg_llm.models.llama.server"))
-    lines = Path(f"/proc/{model}/smaps").read_text(encoding="utf-8").splitlines()
-    mapped, inside = 0, False
-    for line in lines:
-        # The first line of each mapping ends with its file.
-        inside = line.endswith(file) if re.match(r"[0-9a-f]+-", line) else inside
-        mapped += int(line.split()[1]) if inside and line.startswith("Rss:") else 0
-    return mapped / 1024, sum(int(line.split()[1]) for line in lines if line.startswith("Rss:")) / 1024
+    """Megabytes of the file that the model's processes have mapped, and all that they take; pages are counted once."""
+    mapped, whole = 0, 0
+    for process in children(host_pid(db), "pg_llm.models.llama.server"):
+        inside = False
+        for line in Path(f"/proc/{process}/smaps").read_text(encoding="utf-8").splitlines():
+            # The first line of each mapping ends with its file.
+            inside = line.endswith(file) if re.match(r"[0-9a-f]+-", line) else inside
+            if line.startswith("Pss:"):
+                whole += int(line.split()[1])
+                mapped += int(line.split()[1]) if inside else 0
+    return mapped / 1024, whole / 1024

@@ -44,6 +44,8 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
         "classified": classified,
         "memory": memory,
     }
+    # So that ten minutes show whether the host grows beyond what it is to remember.
+    cluster.configure(**{"llm.memo_limit": "16MB"})
     with kafka.tansu() as broker:
         return shown(row for part in parts(measures) for row in measures[part](cluster, broker))
 

@@ -5,7 +5,10 @@ Reads a list of lists of prompts, those of one session each, as a line of JSON; 
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -42,14 +45,16 @@ def torch_peer(folder: Path) -> Write:
     return write
 
 
-def llama_peer(folder: Path) -> Write:
-    """xllamacpp alone, with the settings that the product has on this machine."""
+def llama_peer(folder: Path, threads: bool = False) -> Write:
+    """xllamacpp alone, with the settings that the product has on this machine, or eight slots and a thread per core."""
     import xllamacpp
     from pg_llm.models.llama.server import parameters
     from pg_llm.models.llama.settings import choose
     from pg_llm.models.spec import ModelSpec
 
     chosen = choose(ModelSpec("peer", "generation", f"path:{folder}"), folder, 0)
+    if threads:
+        chosen = dataclasses.replace(chosen, slots=8, threads=os.cpu_count() or 1)
     server = xllamacpp.Server(parameters(chosen, "127.0.0.1"))
 
     def write(sessions: list[list[str]], max_tokens: int) -> list[str]:
@@ -73,7 +78,8 @@ def llama_peer(folder: Path) -> Write:
 def main(peer: str, folder: str) -> None:
     # What a library prints is no answer.
     answers, sys.stdout = sys.stdout, sys.stderr
-    write = {"torch": torch_peer, "llama": llama_peer}[peer](Path(folder))
+    peers = {"torch": torch_peer, "llama": llama_peer, "threads": functools.partial(llama_peer, threads=True)}
+    write = peers[peer](Path(folder))
     write([["Hello"]], 2)
     print("ready", file=answers, flush=True)
     for line in sys.stdin:

@@ -85,6 +85,14 @@ llm_mask('shop.note', '{"kind": "null"}')                               ok      
 llm_where_is('shop.note', '{"id": 1}')                                  ok        ok    42501   42501 42501
 llm_erase('shop.note', '{"id": 1}')                                     ok        ok    42501   42501 42501
 llm_similar_training('a', 'topic', 'TABLE shop.note')                   ok        ok    ok      42501 42501
+dp_allow('shop.note', 'public', 0, 'id')                                ok        ok    42501   42501 42501
+dp_count('SELECT * FROM shop.note', 1)                                  42501     42501 42501   42501 42501
+dp_sum('SELECT id FROM shop.note', 1, '{0,1}')                          42501     42501 42501   42501 42501
+dp_mean('SELECT id FROM shop.note', 1, '{0,1}')                         42501     42501 42501   42501 42501
+dp_quantile('SELECT id FROM shop.note', 1, '{0,1}')                     42501     42501 42501   42501 42501
+dp_histogram('SELECT id FROM shop.note', 1, '{0,1}')                    42501     42501 42501   42501 42501
+dp_group_count('SELECT id FROM shop.note', 1, 0.01)                     42501     42501 42501   42501 42501
+dp_spent()                                                              ok        ok    ok      ok    42501
 llm_suspect_labels('SELECT id, body, kind FROM shop.note')              ok        ok    ok      42501 42501
 llm_evaluate('topic', '{rows}')                                         ok        ok    ok      42501 42501
 llm_confusion('topic', '{rows}')                                        ok        ok    ok      42501 42501
@@ -147,6 +155,10 @@ stream_retry('orders')                                                  ok      
 stream_run('orders')                                                    22023     22023 42704   42704 42501
 CALL stream_window('w', 'orders', 'tumbling', '1 min')                  ok        ok    42704   42704 42501
 CALL stream_alert('a', 'orders', 'true')                                ok        ok    42704   42704 42501
+stream_chart('orders')                                                  ok        ok    42704   42704 42501
+CALL stream_publish('p', 'shop.note', 't', '{"servers": "x"}')          ok        ok    42501   42501 42501
+llm.stream_outbox({stream}, 1, 1)                                       22023     22023 42704   42704 42501
+llm.stream_sent({stream}, 1, NULL, NULL)                                22023     22023 42704   42704 42501
 CALL stream_drop('orders')                                              ok        ok    42704   42704 42501
 llm.stream_assignments()                                                ok        ok    ok      ok    42501
 llm.stream_lease({stream}, ARRAY['a/0'])                                ok        ok    42704   42704 42501
@@ -285,6 +297,7 @@ llm.own_graph_row              r      r
 llm.own_graph_source           r      r
 llm.own_merge                  r      r
 llm.own_relation               r      r
+llm.privacy_budget             -      -
 llm.readable_graph_source      r      r
 llm.recommender                r      r
 llm.record_merge               rawd   rawd
@@ -300,6 +313,7 @@ llm.semantic_index             r      r
 llm.step                       rawd   rawd
 llm.stream_change              -      ra
 llm.stream_consumer            -      -
+llm.stream_minute              -      -
 llm.stream_offset              -      ra
 llm.stream_score               -      ra
 llm.taught                     rawd   rawd

@@ -139,6 +139,31 @@ def test_a_topic_that_was_made_again_stops_the_partition_until_somebody_says_whe
     wait_for(db, "SELECT bool_or(error ~ 'topic is not there|brokers do not answer') FROM stream_stats", 60)
 
 
+def test_a_topic_that_is_deleted_and_made_again_with_more_partitions(
+    db: psycopg.Connection, broker: str, start: Start
+) -> None:
+    kafka.create_topic(broker, "deleted", 1)
+    kafka.produce(broker, "deleted", events(0, 10, 1))
+    create(db, broker, "deleted")
+    worker = start(db.info.dsn)
+    wait_for(db, "SELECT count(*) = 10 FROM event")
+    kafka.delete_topic(broker, "deleted")
+    # The broker makes it again, with four partitions, when it is asked for it.
+    kafka.produce(broker, "deleted", events(10, 22, 4))
+    time.sleep(2)
+    # librdkafka 2.16 may crash when a topic that it reads is deleted (rd_kafka_metadata_update_op): then the worker is
+    # started again, as its service does.
+    if worker.poll() is not None:
+        assert worker.returncode == -signal.SIGSEGV
+        start(db.info.dsn)
+    # The partitions that are new are read at once, the one that is not what it was waits for a word.
+    wait_for(db, "SELECT count(*) = 19 FROM event")
+    wait_for(db, "SELECT count(*) = 1 FROM stream_stats WHERE error LIKE '%offset 10 of deleted/0 is not there%'")
+    db.execute("SELECT stream_seek('deleted', 'deleted/0', 0)")
+    wait_for(db, "SELECT count(*) = 22 AND count(DISTINCT id) = 22 FROM event")
+    wait_for(db, "SELECT count(*) = 4 AND min(error) IS NULL FROM stream_stats")
+
+
 def test_settings_are_named_and_lie_in_the_workers_environment(
     db: psycopg.Connection, broker: str, start: Start
 ) -> None:

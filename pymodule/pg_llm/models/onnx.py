@@ -16,12 +16,15 @@ from tokenizers import Tokenizer
 
 from pg_llm.models import tokens
 from pg_llm.models.engine import Text, TokenStates, Window
+from pg_llm.models.token_states import pooled
 
 # Bytes of weights with which one thread reads a text in milliseconds.
 _SMALL = 128 << 20
 # Tokens of a batch with which another thread pays, and threads that share one at most.
 _LEAST_PART = 64
 _MOST_PARTS = 8
+# The outputs of an export: what its task needs, and for a model that embeds the last hidden state of each token.
+_OUTPUT, _STATES = "output", "states"
 
 
 def load(folder: Path, threads: int) -> OnnxModel:
@@ -55,10 +58,8 @@ class OnnxModel:
         self.details: dict[str, Any] = meta["details"]
         self.prompts: dict[str, str] = meta["prompts"]
         self.bytes = (folder / "model.onnx").stat().st_size
-        self._file, self._threads_of_session = folder / "model.onnx", threads
-        self._session = session(self._file, threads)
-        self._states: onnxruntime.InferenceSession | None = None
-        self._states_lock = threading.Lock()
+        self._session = session(folder / "model.onnx", threads)
+        self.pools_parts = _STATES in [output.name for output in self._session.get_outputs()]
         serialized = (folder / "tokenizer.json").read_text(encoding="utf-8")
         self._tokens = tokens.for_task(self.task, serialized, meta["inputs"], meta["max_tokens"], meta["pad_id"])
 
@@ -76,39 +77,22 @@ class OnnxModel:
         return self._tokens.padded(batch)
 
     def forward(self, batch: Sequence[Window]) -> Any:
-        """One output per window; float32 of shape (len(batch), …)."""
-        return self._session.run(None, self.padded(batch))[0]
+        """One output per window; float32 of shape (len(batch), …), or a list where a window has parts."""
+        if any(window.parts for window in batch):
+            return pooled(batch, *self._session.run([_OUTPUT, _STATES], self.padded(batch)))
+        return self._session.run([_OUTPUT], self.padded(batch))[0]
 
     def token_states(self, text: str) -> list[TokenStates] | None:
         """Of each window of the text what the last layer makes of its tokens; None where the graph does not show it."""
-        with self._states_lock:
-            if self._states is None:
-                graph = _with_last_norm_as_output(self._file)
-                if graph is None:
-                    return None
-                # A second copy of the weights, for as long as the model is loaded.
-                self._states = session(graph, self._threads_of_session)
-                self.bytes += len(graph)
+        if not self.pools_parts:
+            return None
         encoding = self.tokenizer.encode(text)
         states = []
         for window, part in zip(self.encode([text])[0], (encoding, *encoding.overflowing), strict=True):
-            (vectors,) = self._states.run(None, self.padded([window]))
+            (vectors,) = self._session.run([_STATES], self.padded([window]))
             places = zip(part.offsets, part.special_tokens_mask, strict=True)
             states.append(TokenStates(vectors[0], [None if special else span for span, special in places]))
         return states
-
-
-def _with_last_norm_as_output(file: Path) -> bytes | None:
-    """A graph up to its last layer's normalisation, serialised; None for a graph without one."""
-    import onnx
-
-    model = onnx.load(file)
-    norms = [node for node in model.graph.node if node.op_type == "LayerNormalization"]
-    if not norms:
-        return None
-    del model.graph.output[:]
-    model.graph.output.append(onnx.helper.make_tensor_value_info(norms[-1].output[0], onnx.TensorProto.FLOAT, None))
-    return bytes(model.SerializeToString())
 
 
 class SmallOnnxModel(OnnxModel):
@@ -137,6 +121,6 @@ class SmallOnnxModel(OnnxModel):
         size = -(-len(batch) // count)
         parts = [batch[start : start + size] for start in range(0, len(batch), size)]
         outputs = list(self._threads.map(super().forward, parts))
-        if outputs[0].ndim == 2:
+        if all(getattr(output, "ndim", 0) == 2 for output in outputs):
             return np.concatenate(outputs)
         return [row for output in outputs for row in output]

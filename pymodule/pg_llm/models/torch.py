@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 
 from pg_llm.models.engine import Text, Window
 from pg_llm.models.network import Network
+from pg_llm.models.token_states import pooled
 
 
 class TorchModel:
@@ -25,6 +26,7 @@ class TorchModel:
         self.device = device
         self.batch_tokens = 32768 if device == "cuda" else 512
         self.network = Network(folder, task, device)
+        self.pools_parts = task == "embedding"
         self._tokens = self.network.tokenization()
         self.details = self.network.meta.details
         self.prompts = self.network.meta.prompts
@@ -45,6 +47,9 @@ class TorchModel:
         return self._tokens.tokenizer()
 
     def forward(self, batch: Sequence[Window]) -> Any:
-        """One output per window; float32 of shape (len(batch), …)."""
+        """One output per window; float32 of shape (len(batch), …), or a list where a window has parts."""
         with torch.inference_mode():
+            if any(window.parts for window in batch):
+                vectors, states = self.network.with_states(*self.padded(batch))
+                return pooled(batch, vectors.cpu().numpy(), states.cpu().numpy())
             return self.network(*self.padded(batch)).cpu().numpy()

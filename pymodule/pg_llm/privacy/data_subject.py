@@ -17,7 +17,7 @@ from pg_llm.errors import InvalidInput
 # Bytes: what is shorter stands in too many texts that are about somebody else.
 _LEAST_BYTES = 4
 _MOST_TERMS = 1000
-_TEXTS = ("text", "character varying", "character", "citext")
+_TEXTS = ("text", "character varying", "bpchar", "citext")
 _PRIMARY_KEY = """
     SELECT a.attname::text AS name FROM pg_index AS i
     JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)

@@ -507,3 +507,30 @@ def test_a_misspelling_that_recurs_beside_one_determinant_is_one() -> None:
     codes, names = zip(*rows, strict=True)
     found = proposed(table(code=[*codes], town=[*names]))
     assert found == {(row, 1): "Bergen" for row, name in enumerate(names) if name == "Bergn"}
+
+
+@pytest.mark.parametrize("is_product", [True, False])
+@pytest.mark.parametrize("word", [None, "#REF!"])
+def test_a_number_that_two_others_give(is_product: bool, word: str | None) -> None:
+    chance = random.Random(4)
+    rows = []
+    for _ in range(200):
+        price, amount = round(chance.uniform(2, 90), 2), chance.randint(2, 30)
+        made = price * amount if is_product else price + amount
+        rows.append([f"{price:.2f}", str(amount), f"{made:.2f}"])
+    right = [list(row) for row in rows]
+    rows[3][2] = rows[4][0] = rows[5][1] = word
+    rows[6][2] = rows[6][2].replace(".", "")
+    # A fee is no slip, and of two missing numbers neither is known.
+    rows[7][2] = f"{float(rows[7][2]) + 7:.2f}"
+    rows[8][0] = rows[8][1] = None
+    found = proposed(build(["price", "amount", "total"], list(zip(*rows, strict=True))))
+    assert found == {cell: right[cell[0]][cell[1]] for cell in ((3, 2), (4, 0), (5, 1), (6, 2))}
+
+
+def test_no_number_is_made_of_numbers_that_agree_by_chance() -> None:
+    chance = random.Random(5)
+    columns = [[str(chance.randint(0, most)) if n % 20 else None for n in range(300)] for most in (1, 1, 2, 9)]
+    pairs = enumerate(zip(*columns[:2], strict=True))
+    columns.append([str(int(a or 0) * int(b or 0)) if n % 7 else None for n, (a, b) in pairs])
+    assert proposed(build("abcde", columns)) == {}

@@ -30,7 +30,7 @@ def test_remembers_by_model_options_and_text() -> None:
 
 
 def test_texts_are_forgotten_in_any_case_and_so_are_results_that_hold_them() -> None:
-    cache = ResultCache(3 * _cost())
+    cache = ResultCache(3 * _cost() + 20)
     for text, result in (("a Name", "x1"), ("other", "a NAME"), ("else", "x2")):
         cache.put(_key(text), result)
     cache.forget(["naMe", ""])

@@ -59,8 +59,9 @@ _MAX_LOST = 4
 _WELL = b"HTTP/1.1 200"
 # Texts whose tokens are kept, and characters of each.
 _MAX_KEPT = 200
-# Tokens of a prompt and its answer with which the process begins; once they are too few it has so many times as many.
-_FIRST_CONTEXT, _GROWTH = 512, 4
+# Characters of a long beginning. Prompts that share one take turns, so that the slot that has read it gets them all:
+# others would each read it once more, and texts are hardly written faster together than one after the other.
+_BEGINNING = 1000
 # Characters that are shown of what llama.cpp writes.
 _MAX_SHOWN = 1000
 # A line for each request would fill the host's log.
@@ -72,10 +73,6 @@ class _Lost(Exception):
     """The process ended before it answered."""
 
 
-class _ContextExhausted(Exception):
-    """The text is longer than the context that the process was started with, and not than that of the model."""
-
-
 class Llama:
     """llama.cpp with one model, in a process of its own; it ends with this object.
 
@@ -85,9 +82,8 @@ class Llama:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.running = 0
-        # Keys and values of a whole context take as much as a small model: they are there once a text needs them.
-        self._context = settings.context if settings.embedding else min(_FIRST_CONTEXT, settings.context)
         self._room = _Room(settings.slots)
+        self._turns: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._known_tokens: dict[str, list[int]] = {}
         self._renderings: set[asyncio.Task[dict[str, Any]]] = set()
         # Of this process, which is the only one that the socket's folder lets in.
@@ -109,12 +105,14 @@ class Llama:
 
         Raises InvalidInput for what llama.cpp refuses, and Error where it crashed twice.
         """
-        return await self._twice(lambda: self._post(resource, body), 1)
+        async with self._turn(body):
+            return await self._twice(lambda: self._post(resource, body), 1)
 
     async def stream(self, resource: str, body: dict[str, Any]) -> list[dict[str, Any]]:
         """As `post`, for a long request: all parts of the answer. llama.cpp stops when nobody reads any further."""
         streamed = {**body, "stream": True, "return_progress": True}
-        return await self._twice(lambda: self._stream(resource, streamed), 1)
+        async with self._turn(body):
+            return await self._twice(lambda: self._stream(resource, streamed), 1)
 
     async def look_up(self, resource: str, body: dict[str, Any]) -> dict[str, Any]:
         """As `post`, for a request that needs no slot, as the model itself has nothing to do."""
@@ -171,16 +169,14 @@ class Llama:
         body = {"content": properties["eos_token"], "parse_special": True}
         return int((await self.look_up("/tokenize", body))["tokens"][0])
 
-    async def _twice(self, send: Callable[[], Coroutine[Any, Any, _R]], slots: int) -> _R:
-        while True:
-            try:
-                return await self._despite_crashes(send, slots)
-            except _ContextExhausted:
-                exhausted = self._context
-                async with self._room.reserved(self.settings.slots):
-                    await asyncio.to_thread(self._extend, exhausted)
+    def _turn(self, body: dict[str, Any]) -> contextlib.AbstractAsyncContextManager[None]:
+        prompt = body.get("prompt", "")
+        beginning = (prompt if isinstance(prompt, str) else prompt[0])[:_BEGINNING]
+        if len(beginning) < _BEGINNING:
+            return contextlib.nullcontext()
+        return self._turns.setdefault(beginning, asyncio.Lock())
 
-    async def _despite_crashes(self, send: Callable[[], Coroutine[Any, Any, _R]], slots: int) -> _R:
+    async def _twice(self, send: Callable[[], Coroutine[Any, Any, _R]], slots: int) -> _R:
         # A request without a slot may be lost to crashes that come from others' texts.
         for _ in range(1 if slots else _MAX_LOST):
             try:
@@ -228,10 +224,7 @@ class Llama:
             response = await (await self._client()).post(resource, content=_encoded(body))
         if response.is_error:
             raise self._refused(response.content)
-        answer = response.json()
-        if isinstance(answer, dict):
-            self._check_context(answer)
-        return answer
+        return response.json()
 
     async def _stream(self, resource: str, body: dict[str, Any]) -> list[dict[str, Any]]:
         events = []
@@ -246,14 +239,7 @@ class Llama:
                         if "error" in event:
                             raise self._refused(json.dumps(event))
                         events.append(event)
-        self._check_context(events[-1])
         return events
-
-    def _check_context(self, answer: dict[str, Any]) -> None:
-        """Raise _ContextExhausted for a text that had to end as there was no more room."""
-        used = answer.get("tokens_evaluated", 0) + answer.get("tokens_predicted", 0)
-        if self._context <= used and self._context < self.settings.context:
-            raise _ContextExhausted
 
     def _refused(self, content: bytes | str) -> Exception:
         try:
@@ -262,8 +248,6 @@ class Llama:
         except (ValueError, LookupError, TypeError):
             kind, message = "", str(content)[:_MAX_SHOWN]
         if kind == "exceed_context_size_error":
-            if self._context < min(self.settings.context, error.get("n_prompt_tokens") or 0):
-                return _ContextExhausted()
             return self.too_long(error.get("n_prompt_tokens"))
         if kind == "invalid_request_error":
             return InvalidInput(f"llama.cpp refuses the request: {message[:_MAX_SHOWN]}")
@@ -303,14 +287,6 @@ class Llama:
     def _is_running(self) -> bool:
         return bool(self._children) and self._children[-1].poll() is None
 
-    def _extend(self, exhausted: int) -> None:
-        """Start the process anew with more context than was exhausted, unless another text has had that done."""
-        if self._context == exhausted < self.settings.context:
-            self._context = min(_GROWTH * exhausted, self.settings.context)
-            for child in self._children:
-                _kill(child)
-            self._start()
-
     def _start(self) -> None:
         """Start the process unless it runs. Raises InvalidModel, OutOfMemory."""
         with self._starting:
@@ -320,9 +296,7 @@ class Llama:
                 _kill(child)
             # Before it runs: connections to the process before would each be lost once more.
             _close(self._clients)
-            self._children[:] = [
-                _child({**asdict(self.settings), "context": self._context, "socket": self._socket}, self._log)
-            ]
+            self._children[:] = [_child({**asdict(self.settings), "socket": self._socket}, self._log)]
 
 
 class _Room:

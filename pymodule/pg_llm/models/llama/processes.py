@@ -18,6 +18,8 @@ from pg_llm.models.llama.process import Llama
 from pg_llm.models.llama.settings import Settings
 
 log = logging.getLogger(__name__)
+# Texts of a process beside which another one finds a faster place in a process of its own.
+_FEW = 2
 
 
 class Processes:
@@ -38,7 +40,7 @@ class Processes:
     def least_busy(self) -> Iterator[Llama]:
         """The process with the fewest texts, which has one more meanwhile. For the event loop's thread."""
         chosen = min(self._running, key=lambda llama: llama.running)
-        if chosen.running >= self.settings.slots:
+        if chosen.running >= min(_FEW, self.settings.slots):
             self._grow()
         chosen.running += 1
         try:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import sys
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 from pg_llm import parent_death
-from pg_llm.models.llama.settings import Settings
+from pg_llm.models.llama import unused_memory
+
+if TYPE_CHECKING:
+    from pg_llm.models.llama.settings import Settings
 
 
 def main() -> None:
@@ -29,8 +32,10 @@ def main() -> None:
     try:
         import xllamacpp
 
-        server = xllamacpp.Server(parameters(Settings(**started_with), socket))
+        server = xllamacpp.Server(parameters(SimpleNamespace(**started_with), socket))
         answer = {"address": server.listening_address}
+        # Before the first request, as nothing else runs meanwhile.
+        unused_memory.release()
     except ImportError as error:
         answer = {"error": str(error), "missing": "xllamacpp"}
     except Exception as error:  # noqa: BLE001 - reported to the parent
@@ -38,12 +43,15 @@ def main() -> None:
     print(json.dumps(answer), flush=True)
     parent_death.read_on(sys.stdin.fileno())
     sys.stdin.read()
+    # Imported late, as each process of a model keeps what it imports.
+    import shutil
+
     shutil.rmtree(os.path.dirname(socket), ignore_errors=True)
     # At once, in the middle of a text too.
     os._exit(0)
 
 
-def parameters(settings: Settings, host: str) -> Any:
+def parameters(settings: Settings | SimpleNamespace, host: str) -> Any:
     """What llama.cpp is started with; a host that ends in .sock is a Unix socket."""
     import xllamacpp
 

@@ -95,7 +95,8 @@ class Reader(threading.Thread):
     def _copy(self, connection: psycopg.Connection[Any], source: Source, writer: Writer) -> None:
         size, most_delay = self.definition["max_batch"], self.definition["max_delay"] / 1000
         most = self.definition["source"].get("max_bytes", MAX_BYTES)
-        batch = Batch(most)
+        text = opening.decoder(self.definition["source"])
+        batch = Batch(most, text)
         # Offsets after the batch that is being written.
         after: dict[str, int] = {}
         looked = -_LEASE
@@ -104,7 +105,7 @@ class Reader(threading.Thread):
                 self._settle(source, writer, after)
             if time.monotonic() - looked >= _LEASE:
                 if self._lease(connection, source):
-                    batch = Batch(most)
+                    batch = Batch(most, text)
                 looked = time.monotonic()
             if not self._held:
                 self._ending.wait(_LEASE)
@@ -119,14 +120,14 @@ class Reader(threading.Thread):
                 self._report(connection, error.partition, str(error))
                 self._held.pop(error.partition, None)
                 source.assign({partition: position for partition, (position, _) in self._held.items()})
-                batch = Batch(most)
+                batch = Batch(most, text)
                 continue
             batch.add([record for record in records if record.partition in self._held])
             if batch.is_due(size, wait):
                 self._settle(source, writer, after)
                 arguments, after = batch.arguments(self._held, ends)
                 writer.put(arguments)
-                batch = Batch(most)
+                batch = Batch(most, text)
         self._settle(source, writer, after)
 
     def _settle(self, source: Source, writer: Writer, after: Mapping[str, int]) -> None:
@@ -168,7 +169,7 @@ class Reader(threading.Thread):
 
 def parsed(row: dict[str, Any]) -> dict[str, Any]:
     """A row of llm.stream_assignments with its JSON read."""
-    return {**row, **{name: _json(row[name]) for name in ("source", "columns")}}
+    return {**row, **{name: _json(row[name]) for name in ("source", "columns", "publish")}}
 
 
 def _json(value: Any) -> Any:
