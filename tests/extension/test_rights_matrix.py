@@ -36,6 +36,7 @@ llm_tag_scores('a', '{b,c}')                                            ok      
 llm_tag_scores_batch('{a}', '{b,c}')                                    ok        ok    ok      ok    42501
 llm_tag_votes('a', '{b,c}')                                             ok        ok    ok      ok    42501
 llm_explain('a', labels => '{b,c}')                                     ok        ok    ok      ok    42501
+llm_why('shop.note', '{"id": 1}', 'shout')                              ok        ok    ok      42501 42501
 llm_counterfactual('a', labels => '{b,c}')                              ok        ok    ok      ok    42501
 llm_explain_svg('a', labels => '{b,c}')                                 ok        ok    ok      ok    42501
 llm_clean('a  b')                                                       ok        ok    ok      ok    42501
