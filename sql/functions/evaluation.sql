@@ -17,3 +17,17 @@ CREATE FUNCTION llm_calibrate(model text, query text) RETURNS jsonb
 LANGUAGE plpython3u VOLATILE TRANSFORM FOR TYPE jsonb
 AS $$ from pg_llm.functions import evaluation; return evaluation.llm_calibrate(model, query) $$;
 COMMENT ON FUNCTION llm_calibrate IS 'Calibrate a classifier on labelled rows that it has not learnt from, for llm_classify_set.';
+
+CREATE FUNCTION llm_confusion(model text, query text, labels text[] DEFAULT NULL) RETURNS TABLE (
+    label text, answer text, rows bigint
+)
+LANGUAGE plpython3u VOLATILE ROWS 10
+AS $$ from pg_llm.functions import evaluation; return evaluation.llm_confusion(model, query, labels) $$;
+COMMENT ON FUNCTION llm_confusion IS 'How often rows of each label were given each label by a classifier: the confusion matrix.';
+
+CREATE FUNCTION llm_reliability(model text, query text, labels text[] DEFAULT NULL, bins bigint DEFAULT 10) RETURNS TABLE (
+    confidence real, accuracy real, rows bigint
+)
+LANGUAGE plpython3u VOLATILE ROWS 10
+AS $$ from pg_llm.functions import evaluation; return evaluation.llm_reliability(model, query, labels, bins) $$;
+COMMENT ON FUNCTION llm_reliability IS 'How often a classifier is right where it is so sure: the points of a reliability diagram.';

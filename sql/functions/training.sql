@@ -19,3 +19,10 @@ CREATE FUNCTION llm_suspect_labels(query text, model text DEFAULT NULL) RETURNS 
 LANGUAGE plpython3u VOLATILE ROWS 100
 AS $$ from pg_llm.functions import training; return training.llm_suspect_labels(query, model) $$;
 COMMENT ON FUNCTION llm_suspect_labels IS 'The rows of a query whose label is probably wrong, most doubtful first, with the label that fits better.';
+
+CREATE FUNCTION llm_similar_training(input text, model text, query text, k bigint DEFAULT 5) RETURNS TABLE (
+    key text, text text, label text, similarity real
+)
+LANGUAGE plpython3u VOLATILE ROWS 5
+AS $$ from pg_llm.functions import training; return training.llm_similar_training(input, model, query, k) $$;
+COMMENT ON FUNCTION llm_similar_training IS 'The labelled rows of a query that a text is most like to a model: what speaks for its answer.';

@@ -36,6 +36,8 @@ llm_tag_scores('a', '{b,c}')                                            ok      
 llm_tag_scores_batch('{a}', '{b,c}')                                    ok        ok    ok      ok    42501
 llm_tag_votes('a', '{b,c}')                                             ok        ok    ok      ok    42501
 llm_explain('a', labels => '{b,c}')                                     ok        ok    ok      ok    42501
+llm_why('shop.note', '{"id": 1}', 'shout')                              ok        ok    ok      42501 42501
+llm_counterfactual('a', labels => '{b,c}')                              ok        ok    ok      ok    42501
 llm_explain_svg('a', labels => '{b,c}')                                 ok        ok    ok      ok    42501
 llm_clean('a  b')                                                       ok        ok    ok      ok    42501
 llm_clean_batch('{a}')                                                  ok        ok    ok      ok    42501
@@ -85,6 +87,7 @@ k_anonymity_proposal('shop.note', '{kind}', 2)                          ok      
 llm_mask('shop.note', '{"kind": "null"}')                               ok        ok    42501   42501 42501
 llm_where_is('shop.note', '{"id": 1}')                                  ok        ok    42501   42501 42501
 llm_erase('shop.note', '{"id": 1}')                                     ok        ok    42501   42501 42501
+llm_similar_training('a', 'topic', 'TABLE shop.note')                   ok        ok    ok      42501 42501
 dp_allow('shop.note', 'public', 0, 'id')                                ok        ok    42501   42501 42501
 dp_count('SELECT * FROM shop.note', 1)                                  42501     42501 42501   42501 42501
 dp_sum('SELECT id FROM shop.note', 1, '{0,1}')                          42501     42501 42501   42501 42501
@@ -95,6 +98,8 @@ dp_group_count('SELECT id FROM shop.note', 1, 0.01)                     42501   
 dp_spent()                                                              ok        ok    ok      ok    42501
 llm_suspect_labels('SELECT id, body, kind FROM shop.note')              ok        ok    ok      42501 42501
 llm_evaluate('topic', '{rows}')                                         ok        ok    ok      42501 42501
+llm_confusion('topic', '{rows}')                                        ok        ok    ok      42501 42501
+llm_reliability('topic', '{rows}')                                      ok        ok    ok      42501 42501
 llm_robustness('topic', '{rows}')                                       ok        ok    ok      42501 42501
 llm_drift('topic', 'SELECT body FROM shop.note', 'VALUES (1)')          22023     22023 22023   42501 42501
 llm_calibrate('topic', '{rows}')                                        ok        42501 42501   42501 42501

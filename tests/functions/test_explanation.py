@@ -71,6 +71,24 @@ def test_labels_in_words_are_explained_by_occlusion(db: psycopg.Connection) -> N
     assert max(rows[:-1], key=lambda row: row[3])[0] == "parcel"
 
 
+def test_a_language_model_is_explained_by_what_it_answers_without_each_word(db: psycopg.Connection) -> None:
+    call = "SELECT * FROM llm_explain('late parcel', 'smollm2-135m-instruct', labels => '{delivery,payment}')"
+    rows = db.execute(call).fetchall()
+    assert [(row[0], row[4]) for row in rows] == [("late", "occlusion"), ("parcel", "occlusion"), (None, "occlusion")]
+    score = value(
+        db, "SELECT score FROM llm_classify_scored('late parcel', '{delivery,payment}', 'smollm2-135m-instruct')"
+    )
+    assert abs(sum(row[3] for row in rows)) <= score
+
+
+def test_the_words_without_which_the_label_turns(moods: psycopg.Connection) -> None:
+    rows = moods.execute("SELECT * FROM llm_counterfactual(%s, 'mood')", (TEXT,)).fetchall()
+    assert {row[0] for row in rows} <= {"dull", "awful", "but", "script"}
+    assert {row[3:5] for row in rows} == {("bad", "good")}
+    assert value(moods, "SELECT llm_classify(%s, model => 'mood')", rows[0][5]) == "good"
+    assert moods.execute("SELECT * FROM llm_counterfactual(NULL, 'mood')").fetchall() == []
+
+
 @pytest.mark.torch
 def test_integrated_gradients_of_the_whole_network(moods: psycopg.Connection) -> None:
     query = "SELECT token, attribution, method FROM llm_explain(%s, 'mood', 'bad', method => 'integrated_gradients')"

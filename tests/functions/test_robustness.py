@@ -62,6 +62,7 @@ def test_what_cannot_be_tested_is_an_error(topic: psycopg.Connection) -> None:
         ),
         ("llm_fit('x', 'tag', 'SELECT 1', method => 'lora', options => '{\"label_smoothing\": 0.1}')", "not for the"),
         ("llm_fit('x', 'classify', 'SELECT 1', options => '{\"adversarial\": \"fgm\"}')", "unknown option"),
+        ("llm_fit('x', 'classify', 'SELECT 1', options => '{\"augment\": 1}')", "unknown option"),
     ):
         with pytest.raises(errors.InvalidParameterValue, match=message):
             topic.execute(f"SELECT {call}")
@@ -71,9 +72,28 @@ def test_what_cannot_be_tested_is_an_error(topic: psycopg.Connection) -> None:
     assert value(topic, "SELECT count(*) FROM written") == 0
 
 
-def test_a_head_learns_from_noisy_copies_too(topic: psycopg.Connection) -> None:
-    told = value(topic, "SELECT llm_fit('noisy', 'classify', %s, options => '{\"augment\": 2}')", TOPIC)
-    assert told["training_rows"] + told["validation_rows"] == 200
-    assert value(topic, "SELECT options ->> 'augment' FROM llm_runs WHERE model = 'noisy'") == "2"
-    digests = topic.execute("SELECT count(DISTINCT digest) FROM llm_models WHERE name IN ('noisy', 'topic')").fetchone()
-    assert digests == (2,)
+def test_where_it_errs_and_how_sure_it_is_then(topic: psycopg.Connection) -> None:
+    rows = topic.execute("SELECT * FROM llm_confusion('topic', %s)", (DEV,)).fetchall()
+    total = value(topic, f"SELECT count(*) FROM ({DEV}) AS q")
+    assert sum(row[2] for row in rows) == total
+    accuracy = sum(row[2] for row in rows if row[0] == row[1]) / total
+    assert accuracy == pytest.approx(
+        value(topic, "SELECT precision FROM llm_evaluate('topic', %s) WHERE label = 'micro avg'", DEV)
+    )
+    bins = topic.execute("SELECT * FROM llm_reliability('topic', %s, bins => 4)", (DEV,)).fetchall()
+    assert sum(row[2] for row in bins) == total
+    assert sum(row[1] * row[2] for row in bins) / total == pytest.approx(accuracy)
+    drawn = value(topic, "SELECT llm_chart_svg(%s, 'heatmap')", f"SELECT * FROM llm_confusion('topic', $q${DEV}$q$)")
+    assert "election" in drawn
+
+
+def test_rows_that_speak_for_an_answer_are_read_from_the_query(topic: psycopg.Connection, role: str) -> None:
+    text = value(topic, "SELECT text FROM sentence WHERE part = 'train' AND topic = 'election' ORDER BY id LIMIT 1")
+    call = "SELECT text, label, similarity FROM llm_similar_training(%s, 'topic', %s, k => 3)"
+    query = "SELECT id, text, topic FROM sentence WHERE part = 'train'"
+    rows = topic.execute(call, (text, query)).fetchall()
+    assert rows[0] == (text, "election", pytest.approx(1, abs=1e-3))
+    assert len(rows) == 3
+    topic.execute(f"SET ROLE {role}")
+    with pytest.raises(errors.InsufficientPrivilege):
+        topic.execute(call, (text, query))

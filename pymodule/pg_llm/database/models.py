@@ -55,10 +55,19 @@ class Model:
         # Whoever logged in pays, whatever role they have taken since.
         self._account: Message = {"database": row.get("database"), "role": row.get("login")}
         self._account["budgets"] = json.loads(row.get("budgets") or "[]")
+        self._row = row
 
     def option(self, name: str) -> Any:
         """The value of an option that the model was registered with, or None."""
         return self.wire["options"].get(name)
+
+    def base(self) -> Model | None:
+        """The model that a head reads with, as it was when the head was trained; None for another one."""
+        wire = self.wire["base"]
+        if wire is None:
+            return None
+        texts = {name: json.dumps(wire[name]) for name in ("options", "base") if wire.get(name) is not None}
+        return Model(self._db, {**self._row, **wire, "base": None, "labels": None, "options": "{}", **texts})
 
     def run(self, task: str, inputs: Sequence[str], **options: Any) -> list[Any]:
         """One result of the task per input, in order. Raises the error of the first input that failed."""

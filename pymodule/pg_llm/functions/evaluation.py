@@ -7,7 +7,7 @@ from typing import Any
 from pg_llm import arguments
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
-from pg_llm.training import calibration, evaluation
+from pg_llm.training import calibration, diagnostics, evaluation
 
 
 @sql_function
@@ -30,3 +30,22 @@ def llm_promote(db: Connection, name: str | None, over: str | None, query: str |
 def llm_calibrate(db: Connection, model: str | None, query: str | None) -> dict[str, Any]:
     """Calibrate a classifier on labelled rows that it has not learnt from, for llm_classify_set."""
     return calibration.calibrate(db, arguments.required("model", model), arguments.required("query", query))
+
+
+@sql_function
+def llm_confusion(
+    db: Connection, model: str | None, query: str | None, labels: list[str] | None
+) -> list[dict[str, Any]]:
+    """How often rows of each label were given each label by a classifier: the confusion matrix."""
+    given = arguments.required("model", model), arguments.required("query", query)
+    return diagnostics.confusion(db, *given, arguments.labels(labels))
+
+
+@sql_function
+def llm_reliability(
+    db: Connection, model: str | None, query: str | None, labels: list[str] | None, bins: int | None
+) -> list[dict[str, Any]]:
+    """How often a classifier is right where it is so sure: the points of a reliability diagram."""
+    given = arguments.required("model", model), arguments.required("query", query)
+    parts = arguments.in_range("bins", bins, 1, 100)
+    return diagnostics.reliability(db, *given, arguments.labels(labels), parts)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pg_llm import arguments
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
-from pg_llm.explain import explanation, highlighting
+from pg_llm.explain import counterfactual, explanation, highlighting, provenance
 
 _WIDTHS = 200, 4000
 
@@ -40,3 +42,17 @@ def llm_explain_svg(
     pixels = arguments.in_range("width", width, *_WIDTHS)
     rows = explanation.explain(db, input, model, target, arguments.labels(labels), how)
     return None if input is None else highlighting.svg(input, rows, title, pixels)
+
+
+@sql_function
+def llm_counterfactual(
+    db: Connection, input: str | None, model: str | None, labels: list[str] | None
+) -> list[counterfactual.Counterfactual]:
+    """The fewest words without which a text has another label, and the text without them."""
+    return counterfactual.counterfactual(db, input, model, arguments.labels(labels))
+
+
+@sql_function
+def llm_why(db: Connection, target: str | None, key: str | None, column: str | None) -> list[dict[str, Any]]:
+    """Where the value of a cell comes from, as far as something here wrote it: what, when, how sure, and by whom."""
+    return provenance.why(db, target, arguments.required("key", key), arguments.required("column", column))

@@ -8,7 +8,7 @@ from pg_llm import arguments
 from pg_llm import options as options_
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
-from pg_llm.training import jobs
+from pg_llm.training import jobs, similar_rows
 from pg_llm.training.options import OPTIONS, TrainingJob
 
 
@@ -41,3 +41,12 @@ def llm_self_train(
 def llm_suspect_labels(db: Connection, query: str | None, model: str | None) -> list[dict[str, Any]]:
     """The rows of a query whose label is probably wrong, most doubtful first, with the label that fits better."""
     return jobs.suspect_labels(db, query, model)
+
+
+@sql_function
+def llm_similar_training(
+    db: Connection, input: str | None, model: str | None, query: str | None, k: int | None
+) -> list[dict[str, Any]]:
+    """The labelled rows of a query that a text is most like to a model: what speaks for its answer."""
+    given = arguments.required("model", model), arguments.required("query", query)
+    return similar_rows.nearest(db, input, *given, arguments.in_range("k", k, 1, 1000))

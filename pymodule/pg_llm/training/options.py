@@ -38,13 +38,7 @@ OPTIONS = {
     "warmup": Option(_GRADIENT, 0.1, 0, 1, "share of the steps in which the learning rate rises"),
     "weight_decay": Option(_GRADIENT, 0.01, 0, 1, "decay of the weights, as AdamW has it"),
     "max_tokens": Option(_GRADIENT, 0, 0, 512, "longest input in training; 0 is the model's own"),
-    "augment": Option(
-        ("head", *_GRADIENT),
-        0,
-        0,
-        4,
-        "noisy copies of each text to learn from, beside it",
-    ),
+    "augment": Option(_GRADIENT, 0, 0, 4, "noisy copies of each text to learn from, beside it"),
     "adversarial": Option(
         ("finetune",), 0.0, 0, 10, "length of the step by which word vectors are made worse in training; `'fgm'` is 1"
     ),

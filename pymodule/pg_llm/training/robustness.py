@@ -9,10 +9,9 @@ from typing import Any
 
 from pg_llm.arguments import Label
 from pg_llm.classify import scoring
-from pg_llm.database import models, search_path
+from pg_llm.database import search_path
 from pg_llm.database.connection import Connection
-from pg_llm.errors import InvalidInput
-from pg_llm.training import labelled_rows
+from pg_llm.training import labelled_rows, row_classifier
 from pg_llm.training.labelled_rows import LabelledRow
 from pg_llm.training.perturbation import attacks
 
@@ -39,17 +38,7 @@ def evaluate(
 
     Where an attack may change what a text means, only the share of answers that it turned is told.
     """
-    with search_path.pinned(db):
-        model = models.find(db, name, None, scoring.MODELS)
-    if labels is None:
-        own = model.labels or sorted({label for rows in labelled_rows.read(db, query, "classify") for _, label in rows})
-        if len(own) < 2:
-            raise InvalidInput("the rows have a single label", hint="Give labels => all that the model chooses from.")
-        labels = None if model.labels else [(label, None) for label in own]
-    else:
-        own = [label for label, _ in labels]
-    with search_path.pinned(db):
-        classifier = scoring.Classifier(db, model.name, scoring.Candidates(labels), multi_label=False)
+    classifier, own = row_classifier.of_rows(db, name, query, labels)
     tallies = {each: _Tally() for each in (CLEAN, *names)}
     for rows in labelled_rows.read(db, query, "classify"):
         with search_path.pinned(db):

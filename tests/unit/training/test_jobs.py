@@ -108,7 +108,7 @@ def test_a_model_is_trained_stored_registered_and_recorded(
     assert (job["task"], job["method"], job["options"]) == (
         "classify",
         "head",
-        {"validation": 0.2, "seed": 0, "augment": 0},
+        {"validation": 0.2, "seed": 0},
     )
     assert job["base"]["name"] == "minilm"
     assert trainer.rows == embedded(ROWS)

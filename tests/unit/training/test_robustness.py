@@ -66,5 +66,5 @@ def test_arguments_are_checked(db: FakeConnection, host: EchoHost) -> None:
     with pytest.raises(InvalidInput, match="seed must lie between"):
         face.llm_robustness.__wrapped__(db, "m", QUERY, None, None, -1)
     prepare(db, host, [("one", "bad")])
-    with pytest.raises(InvalidInput, match="a single label"):
+    with pytest.raises(InvalidInput, match="there is a single label"):
         run(db)

@@ -22,8 +22,8 @@ from pg_llm.tasks import Steps, WorkItem, batching, passages, stepwise, worker_p
 # How far the sum of exact contributions may be from the score that the model gave, as a share of it: weights of eight
 # bits round otherwise beside other texts. The difference is part of the residual.
 TOLERANCE = 0.02
-# Beyond, integrated gradients take minutes.
-_LONGEST = 10_000
+# Beyond, integrated gradients may take longer than a worker process is given.
+_LONGEST = 4_000
 _TRANSFORMERS = ("onnx", "torch")
 
 

@@ -48,7 +48,6 @@ def _train_head(
     from pg_llm.training.host import head, logistic
 
     multi_label, seed = job["task"] == "tag", job["options"]["seed"]
-    training = augmentation.augmented(training, job["options"].get("augment", 0), seed)
     examples = training + validation
     of_pairs = "negative_label" in job
     vectors = _pair_vectors(job, examples, report) if of_pairs else text_vectors(job, examples, report)

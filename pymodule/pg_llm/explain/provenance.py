@@ -1,0 +1,56 @@
+"""Provenance of a value: what computed it or proposed it, from what, how sure it was, and who accepted it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from pg_llm.columns import definition
+from pg_llm.columns.definition import AIColumn
+from pg_llm.database import ownership, table_access
+from pg_llm.database.connection import Connection, Row
+
+# Whoever searched for errors accepted what was applied; each role has its own searches.
+_CLEANING = """
+    SELECT 'cleaning ' || r.id AS origin, c.state, c.new AS value, c.old AS before, c.confidence,
+           concat_ws(': ', c.detector, c.reason) AS reason,
+           jsonb_strip_nulls(jsonb_build_object('step', s.description, 'given', c.given))::text AS evidence,
+           r.usename::text AS usename, r.started_at::text AS at
+    FROM llm.change AS c JOIN llm.cleaning AS r ON r.id = c.run
+    LEFT JOIN llm.step AS s ON s.run = c.run AND s.step = c.step
+    WHERE r.target = $1::oid AND c."column" = $2 AND c.state IN ('applied', 'restored', 'refused')
+      AND (SELECT jsonb_object_agg(k.key, k.value) FROM jsonb_each_text(c.key) AS k)
+        = (SELECT jsonb_object_agg(k.key, k.value) FROM jsonb_each_text($3::jsonb) AS k)
+    ORDER BY r.started_at, r.id
+"""
+
+
+def why(db: Connection, target: str | None, key: str, column: str) -> list[dict[str, Any]]:
+    """Where the value of a cell comes from, as far as something here wrote it: an AI column, or runs of the caller."""
+    table = ownership.oid(db, target)
+    is_computed = any(row["name"] == column for row in definition.rows_of_table(db, table))
+    computed = _of_column(db, definition.find(db, table, column), key) if is_computed else []
+    repaired = db.rows(_CLEANING, ("int8", "name", "text"), (int(table), column, key))
+    return [dict(row) for row in (*computed, *repaired)]
+
+
+def _of_column(db: Connection, column: AIColumn, key: str) -> list[Row]:
+    """The value of an AI column, for who may read its row."""
+    source = column.source
+    query = f"""
+        SELECT 'column ' || $2 AS origin,
+               CASE WHEN c.corrected THEN 'corrected' WHEN c.error IS NOT NULL THEN 'failed'
+                    WHEN c.input_hash = {column.input_hash} THEN 'computed' ELSE 'outdated' END AS state,
+               {column.value_type.text("c.value")} AS value, NULL AS before, NULL::float4 AS confidence,
+               coalesce(c.error, c.expression) AS reason,
+               jsonb_build_object('models', c.models)::text AS evidence, NULL AS usename, c.computed_at::text AS at
+        FROM {source.one_key("$1::jsonb")} JOIN {source.relation} AS t ON {source.same_key}
+        JOIN {column.companion} AS c ON {column.same_row}
+    """
+    read = partial(
+        definition.under_settings,
+        db,
+        column,
+        partial(db.query_unprepared, query, ("text", "text"), (key, column.name)),
+    )
+    return table_access.on_table(db, source.oid, read, beside=[column.companion_oid])
