@@ -41,3 +41,5 @@ GRANT SELECT, INSERT ON llm.all_stream, llm.stream_offset, llm.all_stream_dead_l
 GRANT SELECT, UPDATE ON SEQUENCE llm.all_stream_id_seq, llm.all_stream_dead_letter_id_seq, llm.stream_change_id_seq,
     llm.all_stream_window_id_seq, llm.all_stream_alert_id_seq, llm.all_stream_alarm_id_seq TO pg_database_owner;
 GRANT SELECT ON @extschema@.stream_stats, @extschema@.stream_dead_letter, @extschema@.stream_alarm TO PUBLIC;
+-- Which texts models have learnt from, as keyed hashes: for dumps.
+GRANT SELECT, INSERT ON llm.training_lineage TO pg_database_owner;

@@ -984,7 +984,7 @@ AS $$ from pg_llm.functions import streams; return streams.stream_delivered(alar
 COMMENT ON FUNCTION llm.stream_delivered IS 'Note that an alarm was delivered, or why it could not be.';
 
 CREATE FUNCTION llm.stream_assignments() RETURNS TABLE (
-    id int, name text, source jsonb, columns jsonb, max_batch int, max_delay int
+    id int, name text, source jsonb, columns jsonb, max_batch int, max_delay int, publish jsonb
 )
 LANGUAGE plpython3u VOLATILE ROWS 10 SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import streams; return streams.stream_assignments() $$;
@@ -1056,6 +1056,136 @@ CREATE FUNCTION llm_match_batch(
 LANGUAGE plpython3u STABLE ROWS 100 COST 10000 SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import duplicates; return duplicates.llm_match_batch(inputs, reference, column, k, threshold) $$;
 COMMENT ON FUNCTION llm_match_batch IS 'As llm_match for many texts, in one call; ordinality says which text a row is about.';
+
+CREATE FUNCTION llm_explain(
+    input text, model text DEFAULT NULL, target text DEFAULT NULL, labels text[] DEFAULT NULL, method text DEFAULT 'auto'
+) RETURNS TABLE (token text, start_pos int, end_pos int, attribution double precision, method text)
+LANGUAGE plpython3u STABLE COST 200000 ROWS 30 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import explanation; return explanation.llm_explain(input, model, target, labels, method) $$;
+COMMENT ON FUNCTION llm_explain IS 'How much each word of a text adds to a model''s score for a label, or to its likeness to another text.';
+
+CREATE FUNCTION llm_explain_svg(
+    input text, model text DEFAULT NULL, target text DEFAULT NULL, labels text[] DEFAULT NULL, method text DEFAULT 'auto',
+    title text DEFAULT NULL, width int DEFAULT 640
+) RETURNS text
+LANGUAGE plpython3u STABLE COST 200000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import explanation; return explanation.llm_explain_svg(input, model, target, labels, method, title, width) $$;
+COMMENT ON FUNCTION llm_explain_svg IS 'A text in SVG with the words marked that speak for a model''s answer and against it; NULL for NULL.';
+
+CREATE FUNCTION llm_where_is(target regclass, key jsonb, terms text[] DEFAULT NULL)
+RETURNS TABLE (place text, found bigint, note text)
+LANGUAGE plpython3u VOLATILE COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import privacy; return privacy.llm_where_is(target, key, terms) $$;
+COMMENT ON FUNCTION llm_where_is IS 'What is kept of a person beside the person''s row: each place, how much it keeps, and what to know about it.';
+
+CREATE FUNCTION llm_erase(target regclass, key jsonb, terms text[] DEFAULT NULL)
+RETURNS TABLE (place text, found bigint, note text)
+LANGUAGE plpython3u VOLATILE COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import privacy; return privacy.llm_erase(target, key, terms) $$;
+COMMENT ON FUNCTION llm_erase IS 'Delete what is kept of a person beside the person''s row, and say what is left: definitions, trained models.';
+
+CREATE FUNCTION llm_classify_set(input text, model text DEFAULT NULL, alpha double precision DEFAULT 0.1) RETURNS text[]
+LANGUAGE plpython3u STABLE COST 20000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import classification; return classification.llm_classify_set(input, model, alpha) $$;
+COMMENT ON FUNCTION llm_classify_set IS 'The labels that a text may have, of which the right one is missing in a share alpha at most; NULL for NULL.';
+
+CREATE FUNCTION llm_classify_set_batch(
+    inputs text[], model text DEFAULT NULL, alpha double precision DEFAULT 0.1
+) RETURNS TABLE (ordinality bigint, labels text[])
+LANGUAGE plpython3u STABLE COST 200000 ROWS 1000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import classification; return classification.llm_classify_set_batch(inputs, model, alpha) $$;
+COMMENT ON FUNCTION llm_classify_set_batch IS 'The labels that each text may have with its position from 1; NULL for NULL.';
+
+CREATE FUNCTION dp_allow(target regclass, role text, epsilon float8, unit text, delta float8 DEFAULT 0) RETURNS void
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import differential_privacy; return differential_privacy.dp_allow(target, role, epsilon, unit, delta) $$;
+COMMENT ON FUNCTION dp_allow IS 'Let a role ask for noisy figures of a table of yours, until it has spent so much epsilon and delta.';
+
+-- Without SET search_path, so that the query means what it means to the caller; what follows is pinned inside.
+CREATE FUNCTION dp_count(query text, epsilon float8, contributions int DEFAULT 1) RETURNS bigint
+LANGUAGE plpython3u VOLATILE COST 1000000
+AS $$ from pg_llm.functions import differential_privacy; return differential_privacy.dp_count(query, epsilon, contributions) $$;
+COMMENT ON FUNCTION dp_count IS 'How many rows a query gives, with noise that hides any one person.';
+
+CREATE FUNCTION dp_sum(query text, epsilon float8, bounds float8[], contributions int DEFAULT 1) RETURNS float8
+LANGUAGE plpython3u VOLATILE COST 1000000
+AS $$ from pg_llm.functions import differential_privacy; return differential_privacy.dp_sum(query, epsilon, bounds, contributions) $$;
+COMMENT ON FUNCTION dp_sum IS 'The sum of a column, values held within bounds, with noise that hides any one person.';
+
+CREATE FUNCTION dp_mean(query text, epsilon float8, bounds float8[], contributions int DEFAULT 1) RETURNS float8
+LANGUAGE plpython3u VOLATILE COST 1000000
+AS $$ from pg_llm.functions import differential_privacy; return differential_privacy.dp_mean(query, epsilon, bounds, contributions) $$;
+COMMENT ON FUNCTION dp_mean IS 'The mean of a column, values held within bounds, with noise that hides any one person.';
+
+CREATE FUNCTION dp_quantile(
+    query text, epsilon float8, bounds float8[], quantile float8 DEFAULT 0.5, contributions int DEFAULT 1
+) RETURNS float8
+LANGUAGE plpython3u VOLATILE COST 1000000
+AS $$ from pg_llm.functions import differential_privacy; return differential_privacy.dp_quantile(query, epsilon, bounds, quantile, contributions) $$;
+COMMENT ON FUNCTION dp_quantile IS 'A quantile of a column, the median by default, chosen with noise that hides any one person.';
+
+CREATE FUNCTION dp_histogram(query text, epsilon float8, edges float8[], contributions int DEFAULT 1)
+RETURNS TABLE (low float8, high float8, count bigint)
+LANGUAGE plpython3u VOLATILE COST 1000000 ROWS 10
+AS $$ from pg_llm.functions import differential_privacy; return differential_privacy.dp_histogram(query, epsilon, edges, contributions) $$;
+COMMENT ON FUNCTION dp_histogram IS 'How many values of a column lie between edges, with noise that hides any one person.';
+
+CREATE FUNCTION dp_group_count(query text, epsilon float8, delta float8, contributions int DEFAULT 1)
+RETURNS TABLE (value text, persons bigint)
+LANGUAGE plpython3u VOLATILE COST 1000000 ROWS 20
+AS $$ from pg_llm.functions import differential_privacy; return differential_privacy.dp_group_count(query, epsilon, delta, contributions) $$;
+COMMENT ON FUNCTION dp_group_count IS 'How many persons there are of each value of a column, with noise; values of few persons are left out.';
+
+CREATE FUNCTION dp_spent() RETURNS TABLE (
+    "table" text, role text, unit text, epsilon float8, epsilon_spent float8, delta float8, delta_spent float8
+)
+LANGUAGE plpython3u VOLATILE ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import differential_privacy; return differential_privacy.dp_spent() $$;
+COMMENT ON FUNCTION dp_spent IS 'The privacy budgets that you may spend from or have given, and what was spent of each.';
+
+CREATE FUNCTION llm_calibrate(model text, query text) RETURNS jsonb
+LANGUAGE plpython3u VOLATILE TRANSFORM FOR TYPE jsonb
+AS $$ from pg_llm.functions import evaluation; return evaluation.llm_calibrate(model, query) $$;
+COMMENT ON FUNCTION llm_calibrate IS 'Calibrate a classifier on labelled rows that it has not learnt from, for llm_classify_set.';
+
+-- Without SET search_path, so that the query means what it means to the caller; what follows it is pinned inside.
+CREATE FUNCTION llm_robustness(
+    model text, query text, attacks text[] DEFAULT NULL, labels text[] DEFAULT NULL, seed bigint DEFAULT 0
+) RETURNS TABLE (attack text, accuracy real, drop real, changed real, examples jsonb)
+LANGUAGE plpython3u VOLATILE ROWS 8
+AS $$ from pg_llm.functions import robustness; return robustness.llm_robustness(model, query, attacks, labels, seed) $$;
+COMMENT ON FUNCTION llm_robustness IS 'The accuracy of a classifier on labelled rows as they are, and with typos, look-alikes, injections and more.';
+
+CREATE FUNCTION llm_drift(model text, query text, current_query text, seed bigint DEFAULT 0) RETURNS TABLE (
+    measure text, statistic double precision, p_value double precision, detail jsonb
+)
+LANGUAGE plpython3u VOLATILE ROWS 3
+AS $$ from pg_llm.functions import robustness; return robustness.llm_drift(model, query, current_query, seed) $$;
+COMMENT ON FUNCTION llm_drift IS 'Whether a model''s texts, answers and confidence are others than they were, by permutation tests.';
+
+CREATE FUNCTION stream_chart(name text) RETURNS jsonb
+LANGUAGE plpython3u STABLE COST 10000 TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import streams; return streams.stream_chart(name) $$;
+COMMENT ON FUNCTION stream_chart IS 'A stream''s records and lag by minute, or the values of windows, with alarms as marks, as a chart in Vega-Lite.';
+
+CREATE PROCEDURE stream_publish(
+    name text, source text, topic text, "to" jsonb, events text[] DEFAULT NULL, max_batch int DEFAULT 5000
+)
+LANGUAGE plpython3u
+AS $$ from pg_llm.functions import streams; return streams.stream_publish(name, source, topic, to, events, max_batch) $$;
+COMMENT ON PROCEDURE stream_publish IS 'Send what is written to a table, or what an alert raises, to a topic of Kafka, in order and at least once.';
+
+CREATE FUNCTION llm.stream_outbox(stream int, token bigint, max_rows int) RETURNS TABLE (
+    id bigint, event text, payload text, "time" bigint
+)
+LANGUAGE plpython3u VOLATILE ROWS 100 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import streams; return streams.stream_outbox(stream, token, max_rows) $$;
+COMMENT ON FUNCTION llm.stream_outbox IS 'The next records of a publication to be sent, for a worker that holds its lease.';
+
+CREATE FUNCTION llm.stream_sent(stream int, token bigint, ids bigint[], failed text) RETURNS void
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import streams; return streams.stream_sent(stream, token, ids, failed) $$;
+COMMENT ON FUNCTION llm.stream_sent IS 'Forget records of a publication that the brokers have, and keep those that they refuse as dead letters.';
 
 -- Rights.
 REVOKE ALL ON llm.model_file, llm.own_graph, llm.own_graph_source, llm.own_graph_row, llm.own_entity,
@@ -1203,13 +1333,16 @@ CREATE TABLE llm.all_semantic_index (
     chunk_overlap pg_catalog.int4 NOT NULL,
     template pg_catalog.text,
     storage pg_catalog.text NOT NULL CHECK (storage OPERATOR(pg_catalog.=) ANY ('{vector,halfvec}')),
-    text_config pg_catalog.text NOT NULL
+    text_config pg_catalog.text NOT NULL,
+    sentences pg_catalog.text NOT NULL DEFAULT 'none'
+        CHECK (sentences OPERATOR(pg_catalog.=) ANY ('{none,outlying,all}'))
 );
 CREATE INDEX ON llm.all_semantic_index (source);
 COMMENT ON TABLE llm.all_semantic_index IS 'The semantic indexes, for dumps';
 COMMENT ON COLUMN llm.all_semantic_index.source IS 'The table, view or foreign table whose text is indexed';
 COMMENT ON COLUMN llm.all_semantic_index.companion IS 'The table beside it that holds chunks, vectors and words';
 COMMENT ON COLUMN llm.all_semantic_index.number IS 'The number of the source when its columns were written down; another one after a restore';
+COMMENT ON COLUMN llm.all_semantic_index.sentences IS 'Which sentences of a chunk have a vector of their own';
 COMMENT ON COLUMN llm.all_semantic_index.context IS 'Columns that the template puts beside each chunk, in the order of the template';
 -- Without those of tables that a restored database has not by then, such as temporary ones: one name would fail them all.
 SELECT pg_catalog.pg_extension_config_dump('llm.all_semantic_index', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = source AND c.relpersistence <> ''t'') AND EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = companion)');
@@ -1229,6 +1362,7 @@ CREATE TABLE llm.all_work (
     error pg_catalog.text,
     claimed_by pg_catalog.int4,
     claimed_at pg_catalog.timestamptz,
+    losses pg_catalog.int4 NOT NULL DEFAULT 0 CHECK (losses OPERATOR(pg_catalog.>=) 0),
     -- So a row waits once, and nobody works on it who is not the only one.
     UNIQUE (kind, object, key_hash, state),
     CHECK ((state OPERATOR(pg_catalog.=) 'claimed') OPERATOR(pg_catalog.=) (claimed_by IS NOT NULL AND claimed_at IS NOT NULL))
@@ -1242,6 +1376,7 @@ COMMENT ON COLUMN llm.all_work.object IS 'Which one of that kind';
 COMMENT ON COLUMN llm.all_work.key IS 'The primary key of the row that changed; NULL where all rows may have';
 COMMENT ON COLUMN llm.all_work.next_at IS 'Not before this moment';
 COMMENT ON COLUMN llm.all_work.state IS 'waiting; claimed by somebody who works on it; delayed, as it failed or could not be done; dead, as it failed too often';
+COMMENT ON COLUMN llm.all_work.losses IS 'How often the session that worked on it, or the model host, was lost meanwhile';
 COMMENT ON COLUMN llm.all_work.claimed_by IS 'The process that works on it: a claim ends with the statement that made it';
 
 CREATE TABLE llm.all_worker (
@@ -1630,10 +1765,10 @@ CREATE PROCEDURE semantic_index(
     target regclass, columns text[], model text DEFAULT NULL, name text DEFAULT NULL, method text DEFAULT 'hnsw',
     metric text DEFAULT 'cosine', sync text DEFAULT 'live', key text[] DEFAULT NULL, chunking text DEFAULT 'auto',
     chunk_tokens bigint DEFAULT NULL, chunk_overlap bigint DEFAULT 0, template text DEFAULT NULL,
-    storage text DEFAULT 'vector'
+    storage text DEFAULT 'vector', sentences text DEFAULT 'outlying'
 )
 LANGUAGE plpython3u
-AS $$ from pg_llm.functions import semantic_index; return semantic_index.semantic_index(target, columns, model, name, method, metric, sync, key, chunking, chunk_tokens, chunk_overlap, template, storage) $$;
+AS $$ from pg_llm.functions import semantic_index; return semantic_index.semantic_index(target, columns, model, name, method, metric, sync, key, chunking, chunk_tokens, chunk_overlap, template, storage, sentences) $$;
 COMMENT ON PROCEDURE semantic_index IS 'Index the text of a table''s columns for semantic_search, and keep the index true.';
 
 CREATE OR REPLACE PROCEDURE semantic_refresh(target regclass, name text DEFAULT NULL)
@@ -1865,7 +2000,7 @@ SELECT
         AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
     ) ELSE (i.context)::pg_catalog.text[] END AS context,
     i.model, i.method, i.metric, i.sync, i.chunking, i.chunk_tokens, i.chunk_overlap, i.template, i.storage,
-    i.text_config
+    i.text_config, i.sentences
 FROM llm.all_semantic_index AS i
 JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) i.companion::pg_catalog.oid
 WHERE c.relkind OPERATOR(pg_catalog.=) 'r' AND EXISTS (
@@ -2148,10 +2283,12 @@ CREATE TABLE llm.all_stream (
     state pg_catalog.text NOT NULL DEFAULT 'running' CHECK (state OPERATOR(pg_catalog.=) ANY ('{running,paused,stopped}')),
     error pg_catalog.text,
     usename pg_catalog.name NOT NULL,
-    followed pg_catalog.regclass
+    followed pg_catalog.regclass,
+    publish pg_catalog.jsonb CHECK (pg_catalog.jsonb_typeof(publish) OPERATOR(pg_catalog.=) 'object')
 );
 COMMENT ON TABLE llm.all_stream IS 'The streams, for dumps';
 COMMENT ON COLUMN llm.all_stream.followed IS 'The table that is its source, if one is';
+COMMENT ON COLUMN llm.all_stream.publish IS 'Where the records of a publication go: topic, brokers, the alert if one is its source; NULL for a stream that reads';
 COMMENT ON COLUMN llm.all_stream.source IS 'Where the records come from, without secrets: those have names in the worker''s environment';
 COMMENT ON COLUMN llm.all_stream.columns IS 'Name and type of each column of a record';
 COMMENT ON COLUMN llm.all_stream.transform IS 'A SELECT over batch; NULL takes the records as they are';
@@ -2190,6 +2327,17 @@ COMMENT ON COLUMN llm.stream_offset.last_position IS 'Where the partition ended,
 COMMENT ON COLUMN llm.stream_offset.token IS 'The fencing token: who writes must know it, and each new holder gets a higher one';
 COMMENT ON COLUMN llm.stream_offset.holder IS 'The process of the session that holds the partition';
 COMMENT ON COLUMN llm.stream_offset.watermark IS 'The latest event time seen';
+
+-- For charts; not part of a dump.
+CREATE TABLE llm.stream_minute (
+    stream pg_catalog.int4 NOT NULL REFERENCES llm.all_stream ON DELETE CASCADE,
+    partition pg_catalog.text NOT NULL,
+    minute pg_catalog.timestamptz NOT NULL,
+    rows pg_catalog.int8 NOT NULL,
+    lag pg_catalog.int8,
+    PRIMARY KEY (stream, partition, minute)
+);
+COMMENT ON TABLE llm.stream_minute IS 'Records of each minute of the last day, and how many waited then';
 
 -- Sessions that read a stream, or would like to: partitions are shared among them.
 CREATE TABLE llm.stream_consumer (
@@ -2454,6 +2602,44 @@ WITH CHECK OPTION;
 COMMENT ON VIEW llm.repointed_row IS 'The rows of other tables whose foreign keys your merges changed';
 GRANT SELECT, INSERT ON llm.all_record_merge, llm.all_merged_row, llm.all_repointed_row TO pg_database_owner;
 GRANT SELECT, INSERT, UPDATE, DELETE ON llm.record_merge, llm.merged_row, llm.repointed_row TO PUBLIC;
+
+-- Noisy figures for whom an owner lets.
+-- In no dump: whoever restores one would choose which roles may ask about which tables. What was spent is in no table,
+-- as a ROLLBACK would give it back.
+CREATE TABLE llm.privacy_budget (
+    id pg_catalog.uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
+    target pg_catalog.regclass NOT NULL,
+    owner pg_catalog.oid NOT NULL,
+    role pg_catalog.regrole NOT NULL,
+    unit pg_catalog.int2 NOT NULL,
+    epsilon pg_catalog.float8 NOT NULL,
+    delta pg_catalog.float8 NOT NULL,
+    UNIQUE (target, role)
+);
+COMMENT ON TABLE llm.privacy_budget IS 'Which roles may ask for noisy figures of which tables, and for how much epsilon and delta; written by dp_allow()';
+COMMENT ON COLUMN llm.privacy_budget.owner IS 'The owner of the table then; another one has to give the budget anew';
+COMMENT ON COLUMN llm.privacy_budget.role IS 'Whose members share it; - is everybody';
+COMMENT ON COLUMN llm.privacy_budget.unit IS 'The number of the column that tells persons apart';
+
+-- How sure classifiers are, by rows of the user's.
+ALTER TABLE llm.model ADD COLUMN calibration pg_catalog.float8[];
+COMMENT ON COLUMN llm.model.calibration IS 'Of each row that llm_calibrate was given, how little the model believed in its label: 1 less its probability, ascending';
+
+-- What trained models have learnt from.
+-- Hashes by a key that is in no dump; closed, as whoever reads them knows how many texts two models share.
+CREATE TABLE llm.training_lineage (
+    digest pg_catalog.text NOT NULL,
+    part pg_catalog.int4 NOT NULL,
+    key pg_catalog.text NOT NULL,
+    hashes pg_catalog.bytea NOT NULL,
+    PRIMARY KEY (digest, part)
+);
+COMMENT ON TABLE llm.training_lineage IS 'Which texts the trained models have learnt from, as keyed hashes, for dumps';
+COMMENT ON COLUMN llm.training_lineage.digest IS 'SHA-256 of the model''s files';
+COMMENT ON COLUMN llm.training_lineage.key IS 'Tells the key from others, which lies in pg_llm/lineage.key of the data directory';
+COMMENT ON COLUMN llm.training_lineage.hashes IS 'The first 16 bytes of the HMAC-SHA-256 of each text, sorted';
+SELECT pg_catalog.pg_extension_config_dump('llm.training_lineage', '');
+GRANT SELECT, INSERT ON llm.training_lineage TO pg_database_owner;
 
 -- What calls cost.
 CREATE TABLE llm.budget (

@@ -37,6 +37,7 @@ Error                      XX000  a defect in pg_llm itself
 ├── TextUnfinished         22000  a text that a language model did not come to an end with
 ├── TextRefused            22000  a text that an endpoint refused, or answered with nothing that can be used
 ├── HostUnavailable        58000  the model host cannot be started or reached
+├── HostLost               58H01  the model host ended while it was answering, and those after it
 └── AnalysisLost           58000  the process that analysed a table ended twice while it did
 """
 
@@ -240,6 +241,11 @@ class TextRefused(Error):
 
 class HostUnavailable(Error):
     sqlstate = "58000"
+    default_hint = "The file pg_llm/host.log in the data directory says more."
+
+
+class HostLost(Error):
+    sqlstate = "58H01"
     default_hint = "The file pg_llm/host.log in the data directory says more."
 
 

@@ -69,3 +69,15 @@ CREATE FUNCTION llm_tag_votes(
 LANGUAGE plpython3u STABLE COST 60000 ROWS 10 TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import classification; return classification.llm_tag_votes(input, labels, models, threshold, examples, votes, instruction) $$;
 COMMENT ON FUNCTION llm_tag_votes IS 'How several models, or several wordings of the question, vote on each label of a text, and how far they agree.';
+
+CREATE FUNCTION llm_classify_set(input text, model text DEFAULT NULL, alpha double precision DEFAULT 0.1) RETURNS text[]
+LANGUAGE plpython3u STABLE COST 20000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import classification; return classification.llm_classify_set(input, model, alpha) $$;
+COMMENT ON FUNCTION llm_classify_set IS 'The labels that a text may have, of which the right one is missing in a share alpha at most; NULL for NULL.';
+
+CREATE FUNCTION llm_classify_set_batch(
+    inputs text[], model text DEFAULT NULL, alpha double precision DEFAULT 0.1
+) RETURNS TABLE (ordinality bigint, labels text[])
+LANGUAGE plpython3u STABLE COST 200000 ROWS 1000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import classification; return classification.llm_classify_set_batch(inputs, model, alpha) $$;
+COMMENT ON FUNCTION llm_classify_set_batch IS 'The labels that each text may have with its position from 1; NULL for NULL.';

@@ -12,3 +12,8 @@ CREATE FUNCTION llm_promote(name text, over text, query text) RETURNS TABLE (
 LANGUAGE plpython3u VOLATILE ROWS 2
 AS $$ from pg_llm.functions import evaluation; return evaluation.llm_promote(name, over, query) $$;
 COMMENT ON FUNCTION llm_promote IS 'Let a name stand for a new model from now on, if that labels the rows of a query better; shows both scores.';
+
+CREATE FUNCTION llm_calibrate(model text, query text) RETURNS jsonb
+LANGUAGE plpython3u VOLATILE TRANSFORM FOR TYPE jsonb
+AS $$ from pg_llm.functions import evaluation; return evaluation.llm_calibrate(model, query) $$;
+COMMENT ON FUNCTION llm_calibrate IS 'Calibrate a classifier on labelled rows that it has not learnt from, for llm_classify_set.';

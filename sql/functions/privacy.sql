@@ -84,3 +84,15 @@ CREATE FUNCTION llm_mask(target regclass, policy jsonb, roles text[] DEFAULT '{}
 LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import privacy; return privacy.llm_mask(target, policy, roles, name) $$;
 COMMENT ON FUNCTION llm_mask IS 'Make a view of a table that shows columns in plain to members of some roles, and masked to all others; returns its name.';
+
+CREATE FUNCTION llm_where_is(target regclass, key jsonb, terms text[] DEFAULT NULL)
+RETURNS TABLE (place text, found bigint, note text)
+LANGUAGE plpython3u VOLATILE COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import privacy; return privacy.llm_where_is(target, key, terms) $$;
+COMMENT ON FUNCTION llm_where_is IS 'What is kept of a person beside the person''s row: each place, how much it keeps, and what to know about it.';
+
+CREATE FUNCTION llm_erase(target regclass, key jsonb, terms text[] DEFAULT NULL)
+RETURNS TABLE (place text, found bigint, note text)
+LANGUAGE plpython3u VOLATILE COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import privacy; return privacy.llm_erase(target, key, terms) $$;
+COMMENT ON FUNCTION llm_erase IS 'Delete what is kept of a person beside the person''s row, and say what is left: definitions, trained models.';

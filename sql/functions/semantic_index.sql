@@ -3,10 +3,10 @@ CREATE PROCEDURE semantic_index(
     target regclass, columns text[], model text DEFAULT NULL, name text DEFAULT NULL, method text DEFAULT 'hnsw',
     metric text DEFAULT 'cosine', sync text DEFAULT 'live', key text[] DEFAULT NULL, chunking text DEFAULT 'auto',
     chunk_tokens bigint DEFAULT NULL, chunk_overlap bigint DEFAULT 0, template text DEFAULT NULL,
-    storage text DEFAULT 'vector'
+    storage text DEFAULT 'vector', sentences text DEFAULT 'outlying'
 )
 LANGUAGE plpython3u
-AS $$ from pg_llm.functions import semantic_index; return semantic_index.semantic_index(target, columns, model, name, method, metric, sync, key, chunking, chunk_tokens, chunk_overlap, template, storage) $$;
+AS $$ from pg_llm.functions import semantic_index; return semantic_index.semantic_index(target, columns, model, name, method, metric, sync, key, chunking, chunk_tokens, chunk_overlap, template, storage, sentences) $$;
 COMMENT ON PROCEDURE semantic_index IS 'Index the text of a table''s columns for semantic_search, and keep the index true.';
 
 CREATE PROCEDURE semantic_refresh(target regclass, name text DEFAULT NULL)

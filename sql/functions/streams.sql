@@ -58,6 +58,30 @@ LANGUAGE plpython3u
 AS $$ from pg_llm.functions import streams; return streams.stream_alert(name, source, condition, action, to, dedupe, cooldown, score) $$;
 COMMENT ON PROCEDURE stream_alert IS 'Raise an alarm, with the row as evidence, where a condition holds for a row of a stream or for a window.';
 
+CREATE FUNCTION stream_chart(name text) RETURNS jsonb
+LANGUAGE plpython3u STABLE COST 10000 TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import streams; return streams.stream_chart(name) $$;
+COMMENT ON FUNCTION stream_chart IS 'A stream''s records and lag by minute, or the values of windows, with alarms as marks, as a chart in Vega-Lite.';
+
+CREATE PROCEDURE stream_publish(
+    name text, source text, topic text, "to" jsonb, events text[] DEFAULT NULL, max_batch int DEFAULT 5000
+)
+LANGUAGE plpython3u
+AS $$ from pg_llm.functions import streams; return streams.stream_publish(name, source, topic, to, events, max_batch) $$;
+COMMENT ON PROCEDURE stream_publish IS 'Send what is written to a table, or what an alert raises, to a topic of Kafka, in order and at least once.';
+
+CREATE FUNCTION llm.stream_outbox(stream int, token bigint, max_rows int) RETURNS TABLE (
+    id bigint, event text, payload text, "time" bigint
+)
+LANGUAGE plpython3u VOLATILE ROWS 100 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import streams; return streams.stream_outbox(stream, token, max_rows) $$;
+COMMENT ON FUNCTION llm.stream_outbox IS 'The next records of a publication to be sent, for a worker that holds its lease.';
+
+CREATE FUNCTION llm.stream_sent(stream int, token bigint, ids bigint[], failed text) RETURNS void
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import streams; return streams.stream_sent(stream, token, ids, failed) $$;
+COMMENT ON FUNCTION llm.stream_sent IS 'Forget records of a publication that the brokers have, and keep those that they refuse as dead letters.';
+
 CREATE FUNCTION llm.stream_alarms(max_rows int) RETURNS TABLE (
     id bigint, name text, action jsonb, source jsonb, evidence jsonb, at text
 )
@@ -71,7 +95,7 @@ AS $$ from pg_llm.functions import streams; return streams.stream_delivered(alar
 COMMENT ON FUNCTION llm.stream_delivered IS 'Note that an alarm was delivered, or why it could not be.';
 
 CREATE FUNCTION llm.stream_assignments() RETURNS TABLE (
-    id int, name text, source jsonb, columns jsonb, max_batch int, max_delay int
+    id int, name text, source jsonb, columns jsonb, max_batch int, max_delay int, publish jsonb
 )
 LANGUAGE plpython3u VOLATILE ROWS 10 SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import streams; return streams.stream_assignments() $$;

@@ -9,7 +9,8 @@ CREATE TABLE llm.model (
     labels pg_catalog.text[],
     builtin pg_catalog.bool NOT NULL DEFAULT false,
     registered_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
-    base pg_catalog.jsonb
+    base pg_catalog.jsonb,
+    calibration pg_catalog.float8[]
 );
 COMMENT ON TABLE llm.model IS 'The models that callers can name; who may INSERT here decides which those are';
 COMMENT ON COLUMN llm.model.source IS 'package:NAME/path, path:/folder, hf:org/name or https://host/v1#model';
@@ -18,6 +19,7 @@ COMMENT ON COLUMN llm.model.digest IS 'SHA-256 of the files; a model whose files
 COMMENT ON COLUMN llm.model.dimensions IS 'Length of the vectors of an embedding model';
 COMMENT ON COLUMN llm.model.labels IS 'What a trained classifier or entity model can answer; NULL where callers give the labels';
 COMMENT ON COLUMN llm.model.base IS 'The model that a trained head reads with, as it was registered when the head was trained';
+COMMENT ON COLUMN llm.model.calibration IS 'Of each row that llm_calibrate was given, how little the model believed in its label: 1 less its probability, ascending';
 COMMENT ON COLUMN llm.model.builtin IS 'Comes with the extension, so that pg_dump leaves it out';
 SELECT pg_catalog.pg_extension_config_dump('llm.model', 'WHERE NOT builtin');
 

@@ -47,13 +47,16 @@ CREATE TABLE llm.all_semantic_index (
     chunk_overlap pg_catalog.int4 NOT NULL,
     template pg_catalog.text,
     storage pg_catalog.text NOT NULL CHECK (storage OPERATOR(pg_catalog.=) ANY ('{vector,halfvec}')),
-    text_config pg_catalog.text NOT NULL
+    text_config pg_catalog.text NOT NULL,
+    sentences pg_catalog.text NOT NULL DEFAULT 'none'
+        CHECK (sentences OPERATOR(pg_catalog.=) ANY ('{none,outlying,all}'))
 );
 CREATE INDEX ON llm.all_semantic_index (source);
 COMMENT ON TABLE llm.all_semantic_index IS 'The semantic indexes, for dumps';
 COMMENT ON COLUMN llm.all_semantic_index.source IS 'The table, view or foreign table whose text is indexed';
 COMMENT ON COLUMN llm.all_semantic_index.companion IS 'The table beside it that holds chunks, vectors and words';
 COMMENT ON COLUMN llm.all_semantic_index.number IS 'The number of the source when its columns were written down; another one after a restore';
+COMMENT ON COLUMN llm.all_semantic_index.sentences IS 'Which sentences of a chunk have a vector of their own';
 COMMENT ON COLUMN llm.all_semantic_index.context IS 'Columns that the template puts beside each chunk, in the order of the template';
 -- Without those of tables that a restored database has not by then, such as temporary ones: one name would fail them all.
 SELECT pg_catalog.pg_extension_config_dump('llm.all_semantic_index', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = source AND c.relpersistence <> ''t'') AND EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = companion)');

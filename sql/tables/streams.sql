@@ -16,10 +16,12 @@ CREATE TABLE llm.all_stream (
     state pg_catalog.text NOT NULL DEFAULT 'running' CHECK (state OPERATOR(pg_catalog.=) ANY ('{running,paused,stopped}')),
     error pg_catalog.text,
     usename pg_catalog.name NOT NULL,
-    followed pg_catalog.regclass
+    followed pg_catalog.regclass,
+    publish pg_catalog.jsonb CHECK (pg_catalog.jsonb_typeof(publish) OPERATOR(pg_catalog.=) 'object')
 );
 COMMENT ON TABLE llm.all_stream IS 'The streams, for dumps';
 COMMENT ON COLUMN llm.all_stream.followed IS 'The table that is its source, if one is';
+COMMENT ON COLUMN llm.all_stream.publish IS 'Where the records of a publication go: topic, brokers, the alert if one is its source; NULL for a stream that reads';
 COMMENT ON COLUMN llm.all_stream.source IS 'Where the records come from, without secrets: those have names in the worker''s environment';
 COMMENT ON COLUMN llm.all_stream.columns IS 'Name and type of each column of a record';
 COMMENT ON COLUMN llm.all_stream.transform IS 'A SELECT over batch; NULL takes the records as they are';
@@ -58,6 +60,17 @@ COMMENT ON COLUMN llm.stream_offset.last_position IS 'Where the partition ended,
 COMMENT ON COLUMN llm.stream_offset.token IS 'The fencing token: who writes must know it, and each new holder gets a higher one';
 COMMENT ON COLUMN llm.stream_offset.holder IS 'The process of the session that holds the partition';
 COMMENT ON COLUMN llm.stream_offset.watermark IS 'The latest event time seen';
+
+-- For charts; not part of a dump.
+CREATE TABLE llm.stream_minute (
+    stream pg_catalog.int4 NOT NULL REFERENCES llm.all_stream ON DELETE CASCADE,
+    partition pg_catalog.text NOT NULL,
+    minute pg_catalog.timestamptz NOT NULL,
+    rows pg_catalog.int8 NOT NULL,
+    lag pg_catalog.int8,
+    PRIMARY KEY (stream, partition, minute)
+);
+COMMENT ON TABLE llm.stream_minute IS 'Records of each minute of the last day, and how many waited then';
 
 -- Sessions that read a stream, or would like to: partitions are shared among them.
 CREATE TABLE llm.stream_consumer (

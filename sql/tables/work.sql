@@ -12,6 +12,7 @@ CREATE TABLE llm.all_work (
     error pg_catalog.text,
     claimed_by pg_catalog.int4,
     claimed_at pg_catalog.timestamptz,
+    losses pg_catalog.int4 NOT NULL DEFAULT 0 CHECK (losses OPERATOR(pg_catalog.>=) 0),
     -- So a row waits once, and nobody works on it who is not the only one.
     UNIQUE (kind, object, key_hash, state),
     CHECK ((state OPERATOR(pg_catalog.=) 'claimed') OPERATOR(pg_catalog.=) (claimed_by IS NOT NULL AND claimed_at IS NOT NULL))
@@ -25,6 +26,7 @@ COMMENT ON COLUMN llm.all_work.object IS 'Which one of that kind';
 COMMENT ON COLUMN llm.all_work.key IS 'The primary key of the row that changed; NULL where all rows may have';
 COMMENT ON COLUMN llm.all_work.next_at IS 'Not before this moment';
 COMMENT ON COLUMN llm.all_work.state IS 'waiting; claimed by somebody who works on it; delayed, as it failed or could not be done; dead, as it failed too often';
+COMMENT ON COLUMN llm.all_work.losses IS 'How often the session that worked on it, or the model host, was lost meanwhile';
 COMMENT ON COLUMN llm.all_work.claimed_by IS 'The process that works on it: a claim ends with the statement that made it';
 
 CREATE TABLE llm.all_worker (

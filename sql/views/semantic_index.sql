@@ -19,7 +19,7 @@ SELECT
         AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
     ) ELSE (i.context)::pg_catalog.text[] END AS context,
     i.model, i.method, i.metric, i.sync, i.chunking, i.chunk_tokens, i.chunk_overlap, i.template, i.storage,
-    i.text_config
+    i.text_config, i.sentences
 FROM llm.all_semantic_index AS i
 JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) i.companion::pg_catalog.oid
 WHERE c.relkind OPERATOR(pg_catalog.=) 'r' AND EXISTS (

@@ -60,7 +60,7 @@ def test_every_function_is_pinned_and_none_has_its_owners_rights(db: psycopg.Con
             or {"query", "vocabulary_query", "events", "sql", "question", "object"} & set(arguments)
             or name
             in INLINED
-            | {"stream_create", "stream_alert"}
+            | {"stream_create", "stream_alert", "stream_publish"}
             | {"llm_apply", "llm_rollback", "llm_merge", "llm_unmerge"}
             | {"llm_calibrate_ask", "llm_define_metric", "llm_catalog_import"}
         )

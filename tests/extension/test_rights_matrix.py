@@ -28,11 +28,15 @@ llm_classify('a', '{b,c}')                                              ok      
 llm_classify_batch('{a}', '{b,c}')                                      ok        ok    ok      ok    42501
 llm_classify_scored('a', '{b,c}')                                       ok        ok    ok      ok    42501
 llm_classify_scored_batch('{a}', '{b,c}')                               ok        ok    ok      ok    42501
+llm_classify_set('a', 'topic')                                          22023     22023 22023   22023 42501
+llm_classify_set_batch('{a}', 'topic')                                  22023     22023 22023   22023 42501
 llm_tag('a', '{b,c}')                                                   ok        ok    ok      ok    42501
 llm_tag_batch('{a}', '{b,c}')                                           ok        ok    ok      ok    42501
 llm_tag_scores('a', '{b,c}')                                            ok        ok    ok      ok    42501
 llm_tag_scores_batch('{a}', '{b,c}')                                    ok        ok    ok      ok    42501
 llm_tag_votes('a', '{b,c}')                                             ok        ok    ok      ok    42501
+llm_explain('a', labels => '{b,c}')                                     ok        ok    ok      ok    42501
+llm_explain_svg('a', labels => '{b,c}')                                 ok        ok    ok      ok    42501
 llm_clean('a  b')                                                       ok        ok    ok      ok    42501
 llm_clean_batch('{a}')                                                  ok        ok    ok      ok    42501
 llm_parse_number('1.5')                                                 ok        ok    ok      ok    42501
@@ -77,8 +81,21 @@ llm_register_key('x', 'env:NOT_SET')                                    22023   
 llm_drop_key('x')                                                       42704     42501 42501   42501 42501
 k_anonymity('shop.note', '{kind}')                                      ok        ok    ok      42501 42501
 llm_mask('shop.note', '{"kind": "null"}')                               ok        ok    42501   42501 42501
+llm_where_is('shop.note', '{"id": 1}')                                  ok        ok    42501   42501 42501
+llm_erase('shop.note', '{"id": 1}')                                     ok        ok    42501   42501 42501
+dp_allow('shop.note', 'public', 0, 'id')                                ok        ok    42501   42501 42501
+dp_count('SELECT * FROM shop.note', 1)                                  42501     42501 42501   42501 42501
+dp_sum('SELECT id FROM shop.note', 1, '{0,1}')                          42501     42501 42501   42501 42501
+dp_mean('SELECT id FROM shop.note', 1, '{0,1}')                         42501     42501 42501   42501 42501
+dp_quantile('SELECT id FROM shop.note', 1, '{0,1}')                     42501     42501 42501   42501 42501
+dp_histogram('SELECT id FROM shop.note', 1, '{0,1}')                    42501     42501 42501   42501 42501
+dp_group_count('SELECT id FROM shop.note', 1, 0.01)                     42501     42501 42501   42501 42501
+dp_spent()                                                              ok        ok    ok      ok    42501
 llm_suspect_labels('SELECT id, body, kind FROM shop.note')              ok        ok    ok      42501 42501
 llm_evaluate('topic', '{rows}')                                         ok        ok    ok      42501 42501
+llm_robustness('topic', '{rows}')                                       ok        ok    ok      42501 42501
+llm_drift('topic', 'SELECT body FROM shop.note', 'VALUES (1)')          22023     22023 22023   42501 42501
+llm_calibrate('topic', '{rows}')                                        ok        42501 42501   42501 42501
 llm_promote('topic', 'topic', '{rows}')                                 22023     42501 42501   42501 42501
 llm_fit_recommender('x', 'shop.event', 'u', 'i', 't')                   ok        42501 42501   42501 42501
 llm_refit('films', '{"epochs": 0}')                                     ok        42501 42501   42501 42501
@@ -134,6 +151,10 @@ stream_retry('orders')                                                  ok      
 stream_run('orders')                                                    22023     22023 42704   42704 42501
 CALL stream_window('w', 'orders', 'tumbling', '1 min')                  ok        ok    42704   42704 42501
 CALL stream_alert('a', 'orders', 'true')                                ok        ok    42704   42704 42501
+stream_chart('orders')                                                  ok        ok    42704   42704 42501
+CALL stream_publish('p', 'shop.note', 't', '{"servers": "x"}')          ok        ok    42501   42501 42501
+llm.stream_outbox({stream}, 1, 1)                                       22023     22023 42704   42704 42501
+llm.stream_sent({stream}, 1, NULL, NULL)                                22023     22023 42704   42704 42501
 CALL stream_drop('orders')                                              ok        ok    42704   42704 42501
 llm.stream_assignments()                                                ok        ok    ok      ok    42501
 llm.stream_lease({stream}, ARRAY['a/0'])                                ok        ok    42704   42704 42501
@@ -272,6 +293,7 @@ llm.own_graph_row              r      r
 llm.own_graph_source           r      r
 llm.own_merge                  r      r
 llm.own_relation               r      r
+llm.privacy_budget             -      -
 llm.readable_graph_source      r      r
 llm.recommender                r      r
 llm.record_merge               rawd   rawd
@@ -287,9 +309,11 @@ llm.semantic_index             r      r
 llm.step                       rawd   rawd
 llm.stream_change              -      ra
 llm.stream_consumer            -      -
+llm.stream_minute              -      -
 llm.stream_offset              -      ra
 llm.stream_score               -      ra
 llm.taught                     rawd   rawd
+llm.training_lineage           -      ra
 llm_failed_work                r      r
 llm_models                     r      r
 llm_progress                   r      r

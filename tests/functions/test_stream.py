@@ -166,9 +166,16 @@ def test_what_cannot_be_a_stream(db: psycopg.Connection) -> None:
     assert value(db, "SELECT to_regclass('payment')") is None
 
 
-def test_formats_that_need_a_registry_are_refused(db: psycopg.Connection) -> None:
-    with pytest.raises(errors.FeatureNotSupported, match="avro"):
-        create(db, source='{"kind": "kafka", "servers": "a", "topic": "a", "format": "avro"}')
+def test_formats_that_need_a_registry(db: psycopg.Connection) -> None:
+    source = {"kind": "kafka", "servers": "a", "topic": "a"}
+    with pytest.raises(errors.FeatureNotSupported, match="protobuf"):
+        create(db, source=json.dumps(source | {"format": "protobuf"}))
+    for wrong in ({"format": "avro"}, {"registry": "X"}, {"format": "avro", "registry": "http://x"}):
+        with pytest.raises(errors.InvalidParameterValue, match="registry"):
+            create(db, source=json.dumps(source | wrong))
+    create(db, source=json.dumps(source | {"format": "avro", "registry": "X"}))
+    # The worker makes JSON of it.
+    assert Reader(db, "payments").write(['{"id": 1}']) == 1
 
 
 def test_csv_and_text(db: psycopg.Connection) -> None:
@@ -242,6 +249,55 @@ def test_seek_pause_and_drop(db: psycopg.Connection) -> None:
     assert value(db, "SELECT count(*) FROM payment") == 2
     with pytest.raises(errors.UndefinedObject):
         db.execute("CALL stream_drop('payments')")
+
+
+def test_a_schema_that_evolves(db: psycopg.Connection) -> None:
+    create(db, columns='["id bigint", "amount numeric"]')
+    reader = Reader(db, "payments")
+    # Producers add a field, leave one out, and write a number as a text: nothing of this needs a new stream.
+    reader.write(['{"id": 1, "amount": 5}', '{"id": 2, "amount": 6, "country": "SE"}', '{"id": "3"}'])
+    # The new field is taken from the next batch on; the table grows first, and the former records stay as they are.
+    db.execute("ALTER TABLE payment ADD COLUMN country text")
+    create(db, columns='["id bigint", "amount numeric", "country text"]')
+    reader.write(['{"id": 4, "amount": 7, "country": "NO"}', '{"id": 5, "amount": 8}'])
+    # A field whose type changed is a dead letter until the stream is told what to make of it.
+    reader.write(['{"id": 6, "amount": {"value": 9, "currency": "EUR"}, "country": "DE"}'])
+    assert value(db, "SELECT sqlstate FROM stream_dead_letter") == "22P02"
+    create(
+        db,
+        columns='["id bigint", "amount jsonb", "country text"]',
+        transform="""
+            SELECT id, coalesce(amount ->> 'value', amount #>> '{}')::numeric AS amount, country FROM batch
+        """,
+    )
+    assert value(db, "SELECT stream_retry('payments')") == 1
+    assert db.execute("SELECT id, amount, country FROM payment ORDER BY id").fetchall() == [
+        (1, 5, None),
+        (2, 6, None),
+        (3, None, None),
+        (4, 7, "NO"),
+        (5, 8, None),
+        (6, 9, "DE"),
+    ]
+
+
+def test_time_zones(db: psycopg.Connection, connect: Connect) -> None:
+    db.execute("SET timezone = 'Asia/Kolkata'")
+    create(db, event_time="sent_at")
+    db.execute("CALL stream_window('hourly', 'payments', 'tumbling', '1 hour')")
+    # Whoever reads it is somewhere else: what has no offset is meant in the zone of whoever made the stream.
+    reader = connect()
+    reader.execute("SET timezone = 'America/St_Johns'")
+    moments = ("2026-01-01T05:30:00", "2026-01-01T00:00:00Z", "2026-01-01T09:00:00+09:00", "2025-12-31T20:30:00-03:30")
+    Reader(reader, "payments").write(payments(*((n, 1, at) for n, at in enumerate(moments))))
+    # One hour that a clock that is put back shows twice: two windows.
+    autumn = ("2026-10-25T02:30:00+02:00", "2026-10-25T02:30:00+01:00")
+    Reader(reader, "payments").write(payments(*((n, 1, at) for n, at in enumerate(autumn, 10))))
+    Reader(reader, "payments").write(payments((20, 1, "2026-01-01T00:00:00 Nowhere/Town"), (21, 1, "yesterday-ish")))
+    db.execute("SET timezone = 'UTC'")
+    found = db.execute("SELECT window_start::text, rows FROM hourly ORDER BY 1").fetchall()
+    assert found == [("2026-01-01 00:00:00+00", 4), ("2026-10-25 00:00:00+00", 1), ("2026-10-25 01:00:00+00", 1)]
+    assert value(db, "SELECT count(*) FROM stream_dead_letter WHERE sqlstate LIKE '22%'") == 2
 
 
 def test_a_transform_that_broke_stops_the_stream(db: psycopg.Connection) -> None:

@@ -1,10 +1,9 @@
-"""Streams from Kafka by the worker: two brokers' codes, several workers, losses of everything, bad input."""
+"""Streams from Kafka by the worker: two brokers' codes, several workers, bad input."""
 
 from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -18,8 +17,7 @@ from typing import Any
 import kafka
 import psycopg
 import pytest
-from database import install, value
-from workbench.cluster import TEST_SETTINGS, Cluster, ClusterError
+from database import value
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -141,6 +139,31 @@ def test_a_topic_that_was_made_again_stops_the_partition_until_somebody_says_whe
     wait_for(db, "SELECT bool_or(error ~ 'topic is not there|brokers do not answer') FROM stream_stats", 60)
 
 
+def test_a_topic_that_is_deleted_and_made_again_with_more_partitions(
+    db: psycopg.Connection, broker: str, start: Start
+) -> None:
+    kafka.create_topic(broker, "deleted", 1)
+    kafka.produce(broker, "deleted", events(0, 10, 1))
+    create(db, broker, "deleted")
+    worker = start(db.info.dsn)
+    wait_for(db, "SELECT count(*) = 10 FROM event")
+    kafka.delete_topic(broker, "deleted")
+    # The broker makes it again, with four partitions, when it is asked for it.
+    kafka.produce(broker, "deleted", events(10, 22, 4))
+    time.sleep(2)
+    # librdkafka 2.16 may crash when a topic that it reads is deleted (rd_kafka_metadata_update_op): then the worker is
+    # started again, as its service does.
+    if worker.poll() is not None:
+        assert worker.returncode == -signal.SIGSEGV
+        start(db.info.dsn)
+    # The partitions that are new are read at once, the one that is not what it was waits for a word.
+    wait_for(db, "SELECT count(*) = 19 FROM event")
+    wait_for(db, "SELECT count(*) = 1 FROM stream_stats WHERE error LIKE '%offset 10 of deleted/0 is not there%'")
+    db.execute("SELECT stream_seek('deleted', 'deleted/0', 0)")
+    wait_for(db, "SELECT count(*) = 22 AND count(DISTINCT id) = 22 FROM event")
+    wait_for(db, "SELECT count(*) = 4 AND min(error) IS NULL FROM stream_stats")
+
+
 def test_settings_are_named_and_lie_in_the_workers_environment(
     db: psycopg.Connection, broker: str, start: Start
 ) -> None:
@@ -172,105 +195,6 @@ def test_librdkafkas_own_cluster_of_brokers(db: psycopg.Connection, start: Start
         wait_for(db, "SELECT count(*) = 1 FROM stream_stats WHERE error LIKE 'offset 5000 of mocked/2 is not there%'")
         kafka.produce(servers, "mocked", events(4001, 4002, 4))
         wait_for(db, "SELECT count(*) = 4001 FROM event")
-
-
-def revive(cluster: Cluster) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            return cluster.start()
-        except ClusterError:
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-
-
-@pytest.mark.slow
-def test_killed_at_random_every_event_is_counted_once(start: Start) -> None:
-    """Workers and the server are killed, connections cut; in the end each event is there once, and windows are true."""
-    seed = int(os.environ.get("PG_LLM_SEED", random.SystemRandom().randrange(1 << 31)))
-    count = int(os.environ.get("PG_LLM_EVENTS", 20_000))
-    chance = random.Random(seed)
-    print(f"PG_LLM_SEED={seed}")
-    happened: list[str] = []
-    # What a power cut would leave: all that was committed.
-    settings = TEST_SETTINGS | {"synchronous_commit": "on"}
-    with kafka.tansu() as broker, kafka.Proxy(broker) as proxy, Cluster(settings=settings) as cluster:
-        install(host=cluster.host, port=cluster.port, user="postgres", dbname="postgres", password=None)
-        kafka.create_topic(broker, "once", 6)
-        with psycopg.connect(cluster.dsn(), autocommit=True) as db:
-            create(
-                db,
-                proxy.address,
-                "once",
-                columns='["id bigint", "body text", "at timestamptz"]',
-                event_time="at",
-                max_batch=300,
-            )
-            db.execute("CALL stream_window('per_minute', 'once', 'tumbling', '1 min')")
-            db.execute(
-                "CALL stream_window('per_session', 'once', 'session', '20 s', group_by => '{body}',"
-                ' aggregates => \'{"rows": "count(*)", "ids": "sum(id)"}\')'
-            )
-        workers = [start(cluster.dsn()) for _ in range(2)]
-        # Events come as long as there are losses.
-        sent = 0
-        while sent < count:
-            more = min(count, sent + count // 20)
-            kafka.produce(
-                broker,
-                "once",
-                [
-                    (
-                        n % 6,
-                        json.dumps(
-                            {"id": n, "body": f"b{n % 5}", "at": f"2026-01-01T{n % 3:02}:{n // 3 % 60:02}:00Z"}
-                        ).encode(),
-                    )
-                    for n in range(sent, more)
-                ],
-            )
-            sent = more
-            time.sleep(chance.uniform(0.5, 2))
-            match chance.randrange(4):
-                case 0:
-                    happened.append("server")
-                    cluster.kill()
-                    revive(cluster)
-                case 1:
-                    happened.append("worker")
-                    victim = chance.randrange(2)
-                    workers[victim].kill()
-                    workers[victim] = start(cluster.dsn())
-                case 2:
-                    happened.append("brokers' connections")
-                    proxy.cut()
-                case 3:
-                    happened.append("sessions")
-                    with psycopg.connect(cluster.dsn(), autocommit=True) as db:
-                        db.execute(
-                            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                            " WHERE application_name = 'pg_llm worker' AND random() < 0.7"
-                        )
-        print(happened, proxy.connections)
-        assert proxy.connections > 2
-        with psycopg.connect(cluster.dsn(), autocommit=True) as db:
-            wait_for(db, f"SELECT count(*) >= {count} FROM event", 120)
-            time.sleep(1)
-            assert db.execute("SELECT count(*), count(DISTINCT id), min(id), max(id) FROM event").fetchall() == [
-                (count, count, 0, count - 1)
-            ]
-            assert value(db, "SELECT sum(rows) FROM stream_stats") == count
-            assert value(db, "SELECT count(*) FROM stream_dead_letter") == 0
-            assert value(db, "SELECT sum(rows) FROM per_minute") == count
-            assert not value(
-                db,
-                "SELECT count(*) FROM per_minute AS w FULL JOIN"
-                " (SELECT date_trunc('minute', at) AS at, count(*) AS rows FROM event GROUP BY 1) AS e"
-                " ON e.at = w.window_start WHERE e.rows IS DISTINCT FROM w.rows",
-            )
-            assert db.execute("SELECT sum(rows), sum(ids) FROM per_session").fetchall() == [
-                (count, count * (count - 1) // 2)
-            ]
 
 
 def post(port: int, body: bytes, **headers: str) -> int:

@@ -25,7 +25,7 @@ SOURCES = """
 """
 # Registered in a session's own interpreter.
 HANDLER = """
-    from pg_llm.errors import ConcurrentChange, EndpointFailed, HostUnavailable, InvalidInput
+    from pg_llm.errors import ConcurrentChange, EndpointFailed, HostLost, HostUnavailable, InvalidInput
     from pg_llm.functions import work
     def copy(db, object_id, keys):
         if keys == "null":
@@ -42,6 +42,8 @@ HANDLER = """
             raise InvalidInput("this text is bad")
         if any("defect" in text for text in texts):
             raise ValueError("a defect")
+        if any("poison" in text for text in texts):
+            raise HostLost("the host ended over it")
         if any("host" in text for text in texts):
             raise HostUnavailable("the host is not there")
         if any("endpoint" in text for text in texts):
@@ -252,6 +254,29 @@ def test_what_is_not_there_is_nobodys_failure(note: psycopg.Connection) -> None:
     assert attempts[1][1] <= 12
 
 
+def test_a_row_that_kills_the_host_is_found_and_given_up(note: psycopg.Connection) -> None:
+    """The rows beside it are done alone after ten seconds, and it is a dead letter after five attempts of its own."""
+    note.execute("INSERT INTO note SELECT n, 'text ' || n FROM generate_series(1, 20) n")
+    note.execute("UPDATE note SET body = 'poison' WHERE id = 7")
+    assert work(note) == (0, 20)
+    assert value(note, "SELECT bool_and(attempts = 0 AND next_at < now() + interval '13 s') FROM llm.all_work")
+    hurry(note)
+    # A new row does not wait for them, nor share their fate.
+    note.execute("INSERT INTO note VALUES (21, 'new')")
+    assert work(note) == (20, 1)
+    for attempts in range(1, 5):
+        assert note.execute("SELECT key, attempts, state FROM llm_failed_work").fetchall() == [
+            ({"id": 7}, attempts, "delayed")
+        ]
+        hurry(note)
+        assert work(note) == (0, 1)
+    assert note.execute("SELECT error, state FROM llm_failed_work").fetchall() == [("the host ended over it", "dead")]
+    note.execute("UPDATE note SET body = 'harmless' WHERE id = 7")
+    assert work(note) == (1, 0)
+    assert copied(note)
+    assert queued(note) == []
+
+
 def test_rows_that_others_write_wait_for_a_moment(note: psycopg.Connection) -> None:
     note.execute("INSERT INTO note VALUES (1, 'a'), (2, 'busy'), (3, 'c')")
     assert work(note) == (2, 0)
@@ -292,6 +317,26 @@ def test_a_cancelled_call_leaves_its_work_to_others(note: psycopg.Connection, co
     assert work(other) == (5, 0)
     assert copied(note)
     assert queued(note) == []
+
+
+def test_what_was_lost_is_tried_alone(note: psycopg.Connection, connect: Connect) -> None:
+    """At once after the first time, and later each time that it was lost alone; no attempt has failed."""
+    note.execute("INSERT INTO note SELECT n, 'slow' FROM generate_series(1, 5) n")
+    note.execute("SET statement_timeout = '500ms'")
+    for claimed in (5, 1):
+        with pytest.raises(errors.QueryCanceled):
+            work(note)
+        assert value(note, "SELECT count(claimed_by) FROM llm.all_work") == claimed
+    note.execute("RESET statement_timeout")
+    # Nobody asks for them once more.
+    note.execute("SET session_replication_role = 'replica'; UPDATE note SET body = 'quick'")
+    other = register(connect())
+    assert work(other) == (4, 0)
+    waits = "SELECT attempts, losses, extract(epoch FROM next_at - now()) BETWEEN 5 AND 11 FROM llm.all_work"
+    assert note.execute(waits).fetchall() == [(0, 2, True)]
+    hurry(note)
+    assert work(other) == (1, 0)
+    assert copied(note)
 
 
 def test_claims_of_a_dead_session_are_taken_over(note: psycopg.Connection, connect: Connect) -> None:

@@ -80,12 +80,19 @@ def expected(index: Any) -> sql.Composed:
 
 
 def difference(db: psycopg.Connection, index: Any, vectors: bool = True) -> Difference:
-    """How the companion of an index differs from what the table's texts ask for."""
+    """How the companion of an index differs from what the table's texts ask for, sentences within chunks left out."""
     names = (sql.Identifier("e", name) for name in index.companion_key)
     key = sql.SQL(", ").join(sql.SQL("format('%s', {})").format(name) for name in names)
+    same = sql.SQL(" AND ").join(
+        sql.SQL("{} = {}").format(sql.Identifier("w", name), sql.Identifier("e", name)) for name in index.companion_key
+    )
     actual = sql.SQL("""
         SELECT ARRAY[{key}] AS key, e.chunk, e.start_pos, e.end_pos, e.text_hash FROM {companion} AS e
-    """).format(key=key, companion=sql.SQL(index.companion))
+        WHERE NOT (e.words = ''::tsvector AND EXISTS (
+            SELECT FROM {companion} AS w WHERE {same} AND w.chunk < e.chunk AND w.text_hash = e.text_hash
+            AND w.start_pos <= e.start_pos AND w.end_pos >= e.end_pos
+        ))
+    """).format(key=key, companion=sql.SQL(index.companion), same=same)
     wanted = sql.SQL("SELECT key, chunk, start_pos, end_pos, text_hash FROM ({}) AS x").format(expected(index))
     except_ = sql.SQL("({}) EXCEPT ALL ({})")
     extra = db.execute(except_.format(actual, wanted)).fetchall()

@@ -122,6 +122,7 @@ class EchoHost:
             self.answers.setdefault(task, lambda inputs, options: [json.dumps(vector(text)) for text in inputs])
         self.answers.setdefault("generation", lambda inputs, options: [text.rsplit("\n", 1)[-1] for text in inputs])
         self.answers.setdefault("chunking", lambda inputs, options: [json.dumps(_lines(text)) for text in inputs])
+        self.answers.setdefault("fingerprint", lambda inputs, options: ['["k", "0f"]' for _ in inputs])
         self.monkeypatch.setattr(client, "run", self._run)
         self.monkeypatch.setattr(client, "ask", self._ask)
         self.monkeypatch.setattr(client, "inform", lambda request, poll: None)

@@ -33,6 +33,7 @@ ROW = {
     "template": None,
     "storage": "vector",
     "text_config": "pg_catalog.english",
+    "sentences": "none",
     "owner": SUPERUSER,
     "intact": True,
 }

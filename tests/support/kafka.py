@@ -24,6 +24,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @contextlib.contextmanager
 def tansu(port: int | None = None) -> Iterator[str]:
     """The address of a broker that keeps what it is sent in memory."""
@@ -65,6 +70,12 @@ def mock_cluster(brokers: int = 2) -> Iterator[str]:
 def create_topic(servers: str, topic: str, partitions: int = 1) -> None:
     admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
     for future in admin.create_topics([NewTopic(topic, partitions, 1)]).values():
+        future.result(20)
+
+
+def delete_topic(servers: str, topic: str) -> None:
+    admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
+    for future in admin.delete_topics([topic]).values():
         future.result(20)
 
 

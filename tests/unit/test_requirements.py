@@ -1,7 +1,9 @@
 """The lock of the reference installation holds every requirement, each with a hash."""
 
+import contextlib
 import importlib.util
 import re
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
@@ -45,6 +47,21 @@ def test_without_torch_nothing_brings_it_along(setup: ModuleType) -> None:
     found = [setup.package(each) for each in setup.requirements(["host", "training", "dev"], torch=False)]
     assert {"onnxruntime", "scikit-learn"} <= set(found)
     assert not setup.NEEDS_TORCH & set(found)
+    needed = {name: requires(setup, name) for name in found}
+    assert [name for name, packages in needed.items() if "torch" in packages] == []
+
+
+def requires(setup: ModuleType, name: str) -> set[str]:
+    """The packages that an installed one brings along, itself among them, without its extras."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        if (each := waiting.pop()) not in found:
+            found.add(each)
+            with contextlib.suppress(metadata.PackageNotFoundError):
+                listed = metadata.requires(each) or []
+                waiting += [setup.package(line) for line in listed if "extra ==" not in line]
+    return found
 
 
 def test_nothing_that_trains_comes_before_it_is_asked_for(setup: ModuleType) -> None:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pg_llm.database.quoting import quote_ident
 
 # Functions whose first parameter is one text, and whose twin has the same parameters after a list of texts.
-_FUNCTIONS = (
+FUNCTIONS = (
     *("llm_classify", "llm_tag", "llm_tag_scores", "llm_embed", "llm_clean"),
     *("llm_generate", "llm_generate_json", "llm_extract", "llm_summarize", "llm_translate", "llm_fix_grammar"),
 )
 _NAME = r'(?:[a-z_][a-z0-9_$]*+|"(?:[^"]|"")++")'
-_CALL = re.compile(rf"(?P<schema>{_NAME})\.(?P<function>{'|'.join(_FUNCTIONS)})\(")
+_CALL = re.compile(rf"(?P<schema>{_NAME})\.(?P<function>{'|'.join(FUNCTIONS)})\(")
 _FIRST_NAME = re.compile(r"(?:input|prompt) => ")
 _TOKEN = re.compile(rf"'(?:[^']|'')*+'|{_NAME}|[()\[\],]")
 

@@ -109,5 +109,6 @@ def _drop_unused(db: Connection, digest: str) -> bool:
         (digest,),
     )
     if not used:
-        db.rows("DELETE FROM llm.model_file WHERE digest = $1", ("text",), (digest,))
+        for table in ("model_file", "training_lineage"):
+            db.rows(f"DELETE FROM llm.{table} WHERE digest = $1", ("text",), (digest,))
     return not used

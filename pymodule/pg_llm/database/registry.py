@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -79,14 +80,35 @@ def replace(db: Connection, name: str, by: str) -> None:
     """Let the name refer to the model of another name."""
     db.rows(
         """
-        UPDATE llm.model AS m SET (source, revision, digest, options, base, dimensions, labels, registered_at) =
-            (SELECT n.source, n.revision, n.digest, n.options, n.base, n.dimensions, n.labels, now()
+        UPDATE llm.model AS m
+        SET (source, revision, digest, options, base, dimensions, labels, calibration, registered_at) =
+            (SELECT n.source, n.revision, n.digest, n.options, n.base, n.dimensions, n.labels, n.calibration, now()
              FROM llm.model AS n WHERE n.name = $2)
         WHERE m.name = $1
         """,
         ("text", "text"),
         (name, by),
     )
+
+
+def set_calibration(db: Connection, name: str, digest: str | None, calibration: Sequence[float]) -> bool:
+    """Keep the calibration with the model; false where the name stands for another one by now."""
+    query = "UPDATE llm.model SET calibration = $3 WHERE name = $1 AND digest IS NOT DISTINCT FROM $2 RETURNING name"
+    return bool(db.rows(query, ("text", "text", "float8[]"), (name, digest, list(calibration))))
+
+
+def calibration_quantile(db: Connection, name: str, share: float) -> tuple[int, float | None]:
+    """How many rows a model was calibrated on, and the least number that so large a share of one more lies below.
+
+    None where the rows are too few for one.
+    """
+    query = """
+        SELECT coalesce(cardinality(m.calibration), 0) AS rows,
+               m.calibration[ceil((cardinality(m.calibration) + 1) * $2 - 1e-9)::int4] AS value
+        FROM llm.model AS m WHERE m.name = $1
+    """
+    (row,) = db.rows(query, ("text", "float8"), (name, share))
+    return row["rows"], row["value"]
 
 
 def replace_files(db: Connection, name: str, digest: str) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from pg_llm import arguments
-from pg_llm.classify import scoring
+from pg_llm.classify import conformal, scoring
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
+from pg_llm.errors import InvalidInput
 
 
 @sql_function
@@ -144,6 +145,26 @@ def llm_tag_votes(
     """How several models, or several wordings of the question, vote on each label of a text, and how far they agree."""
     least = arguments.threshold(threshold)
     return scoring.count_votes(db, input, _candidates(labels, examples, instruction), models or [None], least, votes)
+
+
+@sql_function
+def llm_classify_set(db: Connection, input: str | None, model: str | None, alpha: float | None) -> list[str] | None:
+    """The labels that a text may have, of which the right one is missing in a share alpha at most; NULL for NULL."""
+    return conformal.classify_sets(db, [input], model, _share(alpha))[0][1]
+
+
+@sql_function
+def llm_classify_set_batch(
+    db: Connection, inputs: list[str | None] | None, model: str | None, alpha: float | None
+) -> list[tuple[int, list[str] | None]]:
+    """The labels that each text may have with its position from 1; NULL for NULL."""
+    return conformal.classify_sets(db, arguments.texts(inputs), model, _share(alpha))
+
+
+def _share(alpha: float | None) -> float:
+    if alpha is None or not 0 < alpha < 1:
+        raise InvalidInput("alpha must lie between 0 and 1", hint="0.1 lets one set in ten miss the right label.")
+    return alpha
 
 
 def _candidates(labels: list[str] | None, examples: Any, instruction: str | None) -> scoring.Candidates:

@@ -8,7 +8,7 @@ from typing import Any
 from pg_llm import arguments
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
-from pg_llm.privacy import anonymity, finding, keys, kinds, masked_view, redaction, scanning
+from pg_llm.privacy import anonymity, erasure, finding, keys, kinds, masked_view, redaction, scanning
 
 
 @sql_function
@@ -146,3 +146,19 @@ def llm_mask(
 ) -> str:
     """Make a view of a table that shows columns in plain to members of some roles, and masked to all others; returns its name."""  # noqa: E501
     return masked_view.create(db, target, policy, roles, name)
+
+
+@sql_function
+def llm_where_is(
+    db: Connection, target: str | None, key: str | None, terms: list[str | None] | None
+) -> list[dict[str, Any]]:
+    """What is kept of a person beside the person's row: each place, how much it keeps, and what to know about it."""
+    return erasure.where_is(db, target, key, terms)
+
+
+@sql_function
+def llm_erase(
+    db: Connection, target: str | None, key: str | None, terms: list[str | None] | None
+) -> list[dict[str, Any]]:
+    """Delete what is kept of a person beside the person's row, and say what is left: definitions, trained models."""
+    return erasure.erase(db, target, key, terms)

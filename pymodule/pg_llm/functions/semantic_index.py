@@ -30,6 +30,7 @@ def semantic_index(
     chunk_overlap: int | None,
     template: str | None,
     storage: str | None,
+    sentences: str | None,
 ) -> None:
     """Index the text of a table's columns for semantic_search, and keep the index true."""
     chunk_overlap = chunk_overlap or 0
@@ -49,6 +50,7 @@ def semantic_index(
         chunk_overlap=chunk_overlap,
         template=template,
         storage=arguments.choice("storage", storage, index.STORAGES),
+        sentences=arguments.choice("sentences", sentences, index.SENTENCES),
     )
 
 

@@ -11,9 +11,11 @@ from pg_llm.database.sql_function import sql_function
 from pg_llm.errors import InvalidInput
 from pg_llm.streams import (
     alerting,
+    chart,
     definition,
     lease,
     lifecycle,
+    publishing,
     removal,
     retrying,
     state,
@@ -145,12 +147,60 @@ def stream_alert(
 
 
 @sql_function
+def stream_chart(db: Connection, name: str | None) -> Any:
+    """A stream's records and lag by minute, or the values of windows, with alarms as marks, as a chart in Vega-Lite."""
+    return chart.chart(db, arguments.required("name", name))
+
+
+@sql_function
+def stream_publish(
+    db: Connection,
+    name: str | None,
+    source: str | None,
+    topic: str | None,
+    to: str | None,
+    events: list[str | None] | None,
+    max_batch: int | None,
+) -> None:
+    """Send what is written to a table, or what an alert raises, to a topic of Kafka, in order and at least once."""
+    publishing.create(
+        db,
+        arguments.required("name", name),
+        arguments.required("source", source),
+        arguments.required("topic", topic),
+        arguments.parse_json("to", arguments.required("to", to)),
+        None if events is None else [arguments.required("an event", event) for event in events],
+        arguments.in_range("max_batch", max_batch, 1, lifecycle.MOST_ROWS),
+    )
+
+
+@sql_function
+def stream_outbox(db: Connection, stream: int | None, token: int | None, max_rows: int | None) -> list[dict[str, Any]]:
+    """The next records of a publication to be sent, for a worker that holds its lease."""
+    number, limit = arguments.required("stream", stream), arguments.in_range("max_rows", max_rows, 1, 100_000)
+    return publishing.waiting(db, number, arguments.required("token", token), limit)
+
+
+@sql_function
+def stream_sent(
+    db: Connection, stream: int | None, token: int | None, ids: list[int] | None, failed: str | None
+) -> None:
+    """Forget records of a publication that the brokers have, and keep those that they refuse as dead letters."""
+    number = arguments.required("stream", stream)
+    publishing.sent(db, number, arguments.required("token", token), ids or [], failed or "[]")
+
+
+@sql_function
 def stream_assignments(db: Connection) -> list[dict[str, Any]]:
     """The running streams whose owner's rights the caller has."""
     names = ("id", "name", "max_batch", "max_delay")
     return [
         {name: getattr(stream, name) for name in names}
-        | {"source": json.dumps(stream.source), "columns": json.dumps(stream.columns)}
+        | {
+            "source": json.dumps(stream.source),
+            "columns": json.dumps(stream.columns),
+            "publish": json.dumps(stream.publish) if stream.publish is not None else None,
+        }
         for stream in definition.running(db)
     ]
 

@@ -1,7 +1,8 @@
 """Writes the ONNX graph of a BERT from its safetensors, without torch: a sentence encoder or a cross-encoder.
 
 Devlin et al. 2019 (BERT), Reimers and Gurevych 2019 (mean or [CLS] pooling), Nogueira and Cho 2019 (relevance of a
-pair). The outputs are unit vectors, or one logit of relevance each.
+pair). The outputs are unit vectors with the states of the tokens that they are pooled from, or one logit of
+relevance each.
 """
 
 from __future__ import annotations
@@ -146,12 +147,16 @@ class _Graph:
             self._relevance(hidden)
         else:
             self._unit_vector(hidden)
-        width = 1 if self._task == "ranking" else self._config["hidden_size"]
+        size = int(self._config["hidden_size"])
         shape = ["batch", "sequence"]
+        outputs: dict[str, list[str | int]] = {"output": ["batch", 1]}
+        if self._task == "embedding":
+            # Computed only for those who ask for them.
+            outputs = {"output": ["batch", size], self._add("Identity", hidden, output="states"): [*shape, size]}
         graph = helper.make_graph(
             self._nodes, "bert",
             [helper.make_tensor_value_info(name, TensorProto.INT64, shape) for name in _INPUTS],
-            [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["batch", width])],
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, of) for name, of in outputs.items()],
             [numpy_helper.from_array(array, name) for name, array in self._constants.items()],
         )  # fmt: skip
         return helper.make_model(

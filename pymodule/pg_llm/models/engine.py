@@ -19,12 +19,20 @@ class Window:
     """The input of one run of a model: a text, or a window of a long one.
 
     `cost` is its length in tokens; `spans` gives, for a token that begins a word, the word's range of characters in
-    the text.
+    the text. `parts` are ranges of tokens that an engine which pools them is asked about, see `Pooled`.
     """
 
     tokens: Any
     cost: int
     spans: Sequence[Span | None] = ()
+    parts: Sequence[Span] = ()
+
+
+class Pooled(NamedTuple):
+    """The output for a window with parts: its vector, and the unit vector of the mean token state of each part."""
+
+    vector: Any
+    parts: Any
 
 
 class Word(NamedTuple):
@@ -115,10 +123,25 @@ def is_concurrent(engine: Engine) -> TypeGuard[ConcurrentEngine]:
     return hasattr(engine, "submit")
 
 
+class TokenStates(NamedTuple):
+    """The vectors of a window's tokens, shape (tokens, dimensions), whose mean at length 1 is the window's embedding.
+
+    `spans` are their places in the text, None for a token that stands for none of its characters.
+    """
+
+    vectors: Any
+    spans: Sequence[Span | None]
+
+
 class EmbeddingEngine(Engine, Protocol):
     """Texts to unit vectors: `forward` gives float32 of shape (len(batch), dimensions)."""
 
     prompts: dict[str, str]
+
+
+def pools_parts(engine: Engine) -> bool:
+    """Whether the engine gives a `Pooled` for a window with parts."""
+    return bool(getattr(engine, "pools_parts", False))
 
 
 class GenerationEngine(Engine, Protocol):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pg_llm.models.network import Network
 
 # Increment whenever an export of the same model would come out different.
-FORMAT = 5
+FORMAT = 6
 _SCRATCH = ".export-"
 # Minimal cosine similarity of the model's and the export's outputs, the mean over the texts.
 _MIN_COSINE = {"fp32": 0.9999, "int8": 0.99}
@@ -139,10 +139,10 @@ def _write(folder: Path, scratch: Path, task: str, precision: str) -> None:
         return
     import torch
 
-    from pg_llm.models.network import Network
+    from pg_llm.models.network import Network, NetworkWithStates
 
     # Eager attention exports to plain matrix products: 15 % faster here on onnxruntime than the fused form.
-    network = Network(folder, task, attention="eager")
+    network = (NetworkWithStates if task == "embedding" else Network)(folder, task, attention="eager")
     meta, tokens = network.meta, network.tokenization()
     (scratch / "tokenizer.json").write_text(network.serialized_tokenizer(), encoding="utf-8")
     (scratch / "meta.json").write_text(json.dumps(meta.to_json(), indent=1))
@@ -156,7 +156,7 @@ def _write(folder: Path, scratch: Path, task: str, precision: str) -> None:
             dynamo=True,
             verbose=False,
             input_names=meta.inputs,
-            output_names=["output"],
+            output_names=["output", "states"] if task == "embedding" else ["output"],
             external_data=False,
             dynamic_shapes=(tuple({0: batch, 1: sequence} for _ in meta.inputs),),
         )
@@ -173,6 +173,7 @@ def _verify(scratch: Path, network: Network) -> None:
     for windows in tokens.encode(_TEXTS):
         alone = tokens.padded(windows[:1])
         with torch.no_grad():
+            # The first row of a batch of one, or the first of two outputs.
             expected.append(network(*(torch.from_numpy(alone[name]) for name in network.meta.inputs))[0].numpy())
     _compare(expected, _outputs(scratch), "fp32")
 

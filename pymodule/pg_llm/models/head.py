@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file
 
-from pg_llm.models.engine import Engine, Text, Window
+from pg_llm.models.engine import Engine, Text, TokenStates, Window
 from pg_llm.models.spec import ModelSpec
 
 
@@ -22,12 +22,12 @@ class HeadModel:
     def __init__(self, folder: Path, base: ModelSpec, get: Callable[[ModelSpec], Engine]) -> None:
         description = json.loads((folder / "head.json").read_text(encoding="utf-8"))
         tensors = load_file(folder / "head.safetensors")
-        self._weights, self._bias = self._layer(tensors["weights"]), tensors["bias"]
+        self.weights, self.bias = self._layer(tensors["weights"]), tensors["bias"]
         self._base = base
         self._get = get
         model = get(base)
         self.engine, self.device, self.batch_tokens = model.engine, model.device, model.batch_tokens
-        self.bytes = int(tensors["weights"].nbytes + self._bias.nbytes)
+        self.bytes = int(tensors["weights"].nbytes + self.bias.nbytes)
         self.details: dict[str, Any] = {"labels": description["labels"], "multi_label": description["multi_label"]}
 
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
@@ -37,7 +37,12 @@ class HeadModel:
     def forward(self, batch: Sequence[Window]) -> Any:
         """Logits, shape (len(batch), labels)."""
         vectors = np.asarray(self._get(self._base).forward(batch))
-        return vectors @ self._weights.T + self._bias
+        return vectors @ self.weights.T + self.bias
+
+    def token_states(self, text: str) -> list[TokenStates] | None:
+        """Of each window of the text, as the embedding model has them; None where it has none."""
+        states = getattr(self._get(self._base), "token_states", None)
+        return None if states is None else states(text)
 
     def _layer(self, weights: Any) -> Any:
         """The columns of the weights that belong to the embedding."""

@@ -50,11 +50,22 @@ class Network(torch.nn.Module):
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
         """The inputs in the order of `meta.inputs`."""
-        named = dict(zip(self.meta.inputs, inputs, strict=True))
         if self.meta.task == "embedding":
-            return torch.nn.functional.normalize(self.model(named)["sentence_embedding"].float(), dim=-1)
+            return self.with_states(*inputs)[0]
+        named = dict(zip(self.meta.inputs, inputs, strict=True))
         logits: torch.Tensor = self.model(**named).logits
         return logits.float()
+
+    def with_states(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The unit vectors of a network that embeds, and the states of the tokens that they are pooled from."""
+        found = self.model(dict(zip(self.meta.inputs, inputs, strict=True)))
+        vectors = torch.nn.functional.normalize(found["sentence_embedding"].float(), dim=-1)
+        return vectors, found["token_embeddings"].float()
+
+    def word_embeddings(self) -> torch.nn.Module:
+        """The layer that gives each token its vector."""
+        model = self.model[0].auto_model if self.meta.task == "embedding" else self.model
+        return model.get_input_embeddings()  # type: ignore[no-any-return]  # of transformers
 
     def _embedding(self, folder: Path, task: str, options: dict[str, Any]) -> Meta:
         from sentence_transformers import SentenceTransformer
@@ -106,6 +117,14 @@ class Network(torch.nn.Module):
 
     def _meta(self, task: str, longest: int, details: dict[str, Any], prompts: dict[str, str] | None = None) -> Meta:
         return Meta(task, _inputs(self._tokenizer), longest, _pad_id(self._tokenizer), details, prompts or {})
+
+
+class NetworkWithStates(Network):
+    """A network that embeds, with the states of the tokens beside the vectors."""
+
+    def forward(self, *inputs: torch.Tensor) -> Any:
+        """The inputs in the order of `meta.inputs`."""
+        return self.with_states(*inputs)
 
 
 def longest_input(tokenizer: Any, config: Any) -> int:

@@ -15,13 +15,16 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 from pg_llm.models import tokens
-from pg_llm.models.engine import Text, Window
+from pg_llm.models.engine import Text, TokenStates, Window
+from pg_llm.models.token_states import pooled
 
 # Bytes of weights with which one thread reads a text in milliseconds.
 _SMALL = 128 << 20
 # Tokens of a batch with which another thread pays, and threads that share one at most.
 _LEAST_PART = 64
 _MOST_PARTS = 8
+# The outputs of an export: what its task needs, and for a model that embeds the last hidden state of each token.
+_OUTPUT, _STATES = "output", "states"
 
 
 def load(folder: Path, threads: int) -> OnnxModel:
@@ -32,7 +35,7 @@ def load(folder: Path, threads: int) -> OnnxModel:
     return SmallOnnxModel(folder, wanted)
 
 
-def session(file: Path, threads: int) -> onnxruntime.InferenceSession:
+def session(file: Path | bytes, threads: int) -> onnxruntime.InferenceSession:
     """A session on the CPU; 0 threads are one per core."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -56,6 +59,7 @@ class OnnxModel:
         self.prompts: dict[str, str] = meta["prompts"]
         self.bytes = (folder / "model.onnx").stat().st_size
         self._session = session(folder / "model.onnx", threads)
+        self.pools_parts = _STATES in [output.name for output in self._session.get_outputs()]
         serialized = (folder / "tokenizer.json").read_text(encoding="utf-8")
         self._tokens = tokens.for_task(self.task, serialized, meta["inputs"], meta["max_tokens"], meta["pad_id"])
 
@@ -73,8 +77,22 @@ class OnnxModel:
         return self._tokens.padded(batch)
 
     def forward(self, batch: Sequence[Window]) -> Any:
-        """One output per window; float32 of shape (len(batch), …)."""
-        return self._session.run(None, self.padded(batch))[0]
+        """One output per window; float32 of shape (len(batch), …), or a list where a window has parts."""
+        if any(window.parts for window in batch):
+            return pooled(batch, *self._session.run([_OUTPUT, _STATES], self.padded(batch)))
+        return self._session.run([_OUTPUT], self.padded(batch))[0]
+
+    def token_states(self, text: str) -> list[TokenStates] | None:
+        """Of each window of the text what the last layer makes of its tokens; None where the graph does not show it."""
+        if not self.pools_parts:
+            return None
+        encoding = self.tokenizer.encode(text)
+        states = []
+        for window, part in zip(self.encode([text])[0], (encoding, *encoding.overflowing), strict=True):
+            (vectors,) = self._session.run([_STATES], self.padded([window]))
+            places = zip(part.offsets, part.special_tokens_mask, strict=True)
+            states.append(TokenStates(vectors[0], [None if special else span for span, special in places]))
+        return states
 
 
 class SmallOnnxModel(OnnxModel):
@@ -103,6 +121,6 @@ class SmallOnnxModel(OnnxModel):
         size = -(-len(batch) // count)
         parts = [batch[start : start + size] for start in range(0, len(batch), size)]
         outputs = list(self._threads.map(super().forward, parts))
-        if outputs[0].ndim == 2:
+        if all(getattr(output, "ndim", 0) == 2 for output in outputs):
             return np.concatenate(outputs)
         return [row for output in outputs for row in output]

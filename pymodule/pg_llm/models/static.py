@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 from tokenizers import Encoding, Tokenizer
 
 from pg_llm.errors import InvalidModel
-from pg_llm.models.engine import Text, Window
+from pg_llm.models.engine import Text, TokenStates, Window
 from pg_llm.models.word_pieces import WordPieces
 
 # Tokens that are read of a text at most, as in model2vec.
@@ -57,6 +57,16 @@ class StaticModel:
             if window.tokens:
                 np.add.reduce(self._table.take(window.tokens, axis=0), axis=0, out=total)
         return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
+
+    def token_states(self, text: str) -> list[TokenStates]:
+        """Of each window of the text the vectors of its known tokens."""
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        states = []
+        for part in (encoding, *encoding.overflowing):
+            known = [place for place, number in enumerate(part.ids) if number != self._unknown]
+            ids = [part.ids[place] for place in known]
+            states.append(TokenStates(self._table[ids], [part.offsets[place] for place in known]))
+        return states
 
     def _window(self, ids: list[int]) -> Window:
         known = [number for number in ids if number != self._unknown] if self._unknown in ids else ids

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pg_llm import protocol
-from pg_llm.errors import Error, HostUnavailable, from_wire
+from pg_llm.errors import Error, HostLost, from_wire
 from pg_llm.installation import build
 from pg_llm.protocol import Message
 from pg_llm.runtime import lock, result_cache, spawn
@@ -243,6 +243,16 @@ def inquire(request: Message, poll: Poll) -> Any:
     return ask_if_running(request, poll_until_timeout)
 
 
+def forget_texts(engine: str, texts: Sequence[str], poll: Poll) -> None:
+    """Have this session and the host drop what they remember of texts that hold one of these."""
+    _cached_results.forget(texts)
+    if engine == "backend":
+        from pg_llm.runtime import in_process
+
+        in_process.forget_texts(texts)
+    ask_if_running({"op": "forget_texts", "inputs": list(texts)}, poll)
+
+
 def abandon() -> None:
     """Give up this session's requests and trainings: the host drops them when the connection ends."""
     disconnect()
@@ -289,11 +299,11 @@ def _ask_host(requests: Sequence[Message], poll: Poll, connect: Callable[[], soc
             disconnect()
             raise
     if freezes > 1:
-        raise HostUnavailable(
+        raise HostLost(
             "the model host stopped answering, and so did the one that was started in its place",
             hint="llm.host_timeout in postgresql.conf says how long it may stand still; pg_llm/host.log says more.",
         )
-    raise HostUnavailable(
+    raise HostLost(
         f"the model host ended {_ATTEMPTS} times while it was answering",
         hint="pg_llm/host.log in the data directory says more. Where the kernel's log says that memory ran out, lower"
         " llm.memory_limit, choose a smaller model, or send shorter texts.",

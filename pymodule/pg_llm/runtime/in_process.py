@@ -62,6 +62,16 @@ def answer(request: Message, poll: Callable[[], object]) -> Any:
 _folders: list[Path] = []
 # Results of requests in which another text failed.
 _rescued_results = ResultCache(16 << 20)
+
+
+def forget_texts(texts: Sequence[str]) -> None:
+    """Drop what is remembered of texts that hold one of these, and trainings that were killed and read one."""
+    from pg_llm.runtime.training import process
+
+    _rescued_results.forget(texts)
+    process.remove_abandoned_with(texts)
+
+
 # Seconds between two polls while an endpoint is waited for.
 _SLICE = 0.05
 

@@ -67,3 +67,12 @@ class ResultCache:
         """Cache the result of each text."""
         for text, result in results.items():
             self.put((model, scope, text), result)
+
+    def forget(self, texts: Iterable[str]) -> None:
+        """Drop the results whose text or result holds one of these, in whatever case."""
+        sought = [text.casefold() for text in texts if text]
+        for key, result in list(self._results.items()):
+            read = f"{key[2]}\0{result}".casefold()
+            if any(text in read for text in sought):
+                del self._results[key]
+                self._bytes -= size(key[2], result)

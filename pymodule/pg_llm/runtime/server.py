@@ -30,6 +30,7 @@ from pg_llm.runtime.request_memory import Memory
 from pg_llm.runtime.result_cache import ResultCache
 from pg_llm.runtime.scheduler import ModelQueue, Session
 from pg_llm.runtime.session_workers import SessionWorkers
+from pg_llm.runtime.training import process
 from pg_llm.runtime.training.queue import TrainingQueue
 from pg_llm.runtime.usage import Account, Ledger, Spent
 from pg_llm.tasks import worker_process
@@ -191,6 +192,10 @@ class Server:
                 spec = ModelSpec.from_wire(message["model"])
                 self._cache.drop(spec)
                 return await self._in_thread(self._loaders, lambda: loading.forget(spec))
+            case "forget_texts":
+                self._results.forget(message["inputs"])
+                await self._in_thread(self._loaders, lambda: process.remove_abandoned_with(message["inputs"]))
+                return None
             case "progress":
                 return list(self._progress.values())
             case unknown:

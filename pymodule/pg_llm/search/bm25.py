@@ -48,7 +48,7 @@ Parameter = Callable[[Any, str], str]
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """A table's number of rows, their mean number of distinct terms, and in how many rows each term is.
+    """A table's number of rows with words, their mean number of distinct terms, and in how many rows each term is.
 
     `impacts`: the most that a term adds to any row, as a multiple of its inverse document frequency, where it is known.
     """
@@ -78,7 +78,8 @@ def statistics(db: Connection, oid: int, relation: str, column: str, words: str,
     percent = min(100.0, 100.0 * _SAMPLED_PAGES / max(1, pages))
     (sample,) = db.query_unprepared(
         f"""
-        SELECT count(*)::float8 AS rows, avg(length({words}))::float8 AS size,
+        SELECT count(*)::float8 AS rows, count(*) FILTER (WHERE length({words}) > 0)::float8 AS worded,
+               avg(length({words})) FILTER (WHERE length({words}) > 0)::float8 AS size,
                (SELECT reltuples::float8 FROM pg_class WHERE oid = $1::oid) AS analyzed
         FROM {relation} AS c TABLESAMPLE SYSTEM ({percent:.6f}) REPEATABLE (0)
         """,
@@ -111,9 +112,11 @@ def statistics(db: Connection, oid: int, relation: str, column: str, words: str,
         ("int8", "text", "text[]", "text[]", "float8", "float8[]", "float8"),
         (oid, column, list(terms), [quoted(term) for term in terms], rows, _STEPS, K1 * B / size),
     )
+    # A row without words is no document.
+    documents = rows * sample["worded"] / (sample["rows"] or 1.0)
     frequencies = {row["term"]: row["frequency"] for row in found if row["frequency"]}
     impacts = {row["term"]: row["impact"] for row in found if row["impact"]}
-    return Statistics(max(rows, *frequencies.values(), 0.0), size, frequencies, impacts)
+    return Statistics(max(documents, *frequencies.values(), 0.0), size, frequencies, impacts)
 
 
 class Ranking:

@@ -19,10 +19,10 @@ from pg_llm.search.semantic_index import COLUMNS, Definition, SemanticIndex
 _REGISTER = """
     INSERT INTO llm.all_semantic_index (
         source, companion, number, key, key_numbers, columns, column_numbers, context, context_numbers, model, method,
-        metric, sync, chunking, chunk_tokens, chunk_overlap, template, storage, text_config
+        metric, sync, chunking, chunk_tokens, chunk_overlap, template, storage, text_config, sentences
     )
     SELECT $1::oid, $2::oid, $1::oid, $3, n.key, $4, n.columns, $5, n.context,
-           $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
+           $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16
     FROM (SELECT <key> AS key, <columns> AS columns, <context> AS context) AS n
     RETURNING id
 """
@@ -101,10 +101,10 @@ def _register(db: Connection, source: Table, companion: int, definition: Definit
     query = _REGISTER
     for place, names in (("<key>", "$3"), ("<columns>", "$4"), ("<context>", "$5")):
         query = query.replace(place, _NUMBERS.replace("<names>", names))
-    types = ("int8", "int8", *("name[]",) * 3, *("text",) * 5, "int4", "int4", *("text",) * 3)
+    types = ("int8", "int8", *("name[]",) * 3, *("text",) * 5, "int4", "int4", *("text",) * 4)
     values = (
         *(source.oid, companion, list(source.key), d.columns, d.context, d.model, d.method, d.metric, d.sync),
-        *(d.chunking, d.chunk_tokens, d.chunk_overlap, d.template, d.storage, d.text_config),
+        *(d.chunking, d.chunk_tokens, d.chunk_overlap, d.template, d.storage, d.text_config, d.sentences),
     )
     return int(run_as_extension_owner(db, lambda: db.rows(query, types, values))[0]["id"])
 

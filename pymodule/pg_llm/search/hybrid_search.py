@@ -177,7 +177,23 @@ class _VectorRanking(_Ranking):
                 SELECT {self._columns}, {self._distance} AS distance FROM {rows} ORDER BY {order} LIMIT {pool}
             ) AS c
         """
-        return _hits(self._rows(query, types, values))
+        if self._index.definition.sentences == "none":
+            return _hits(self._rows(query, types, values))
+        return _best_of_chunks(_hits(self._rows(self._in_chunks(query), types, values)))
+
+    def _in_chunks(self, query: str) -> str:
+        """The same rows, a sentence with the place of its chunk: the first around it."""
+        keys = ", ".join(f"c.{name}" for name in self._index.keys)
+        is_same = " AND ".join(f"w.{name} = c.{name}" for name in self._index.keys)
+        return f"""
+            SELECT {keys}, coalesce(w.chunk, c.chunk) AS chunk, coalesce(w.start_pos, c.start_pos) AS start_pos,
+                   coalesce(w.end_pos, c.end_pos) AS end_pos, c.text_hash, c.score
+            FROM ({query}) AS c LEFT JOIN LATERAL (
+                SELECT w.chunk, w.start_pos, w.end_pos FROM {self._index.companion} AS w
+                WHERE c.chunk > 1 AND {is_same} AND w.start_pos <= c.start_pos AND w.end_pos >= c.end_pos
+                ORDER BY w.chunk LIMIT 1
+            ) AS w ON true
+        """
 
 
 class _TextRanking(_Ranking):
@@ -249,6 +265,14 @@ def _hits(rows: Sequence[Row]) -> list[Hit]:
 
 def _best_first(hits: Iterable[Hit]) -> list[Hit]:
     return sorted(hits, key=lambda hit: (-hit.score, hit.key, hit.chunk))
+
+
+def _best_of_chunks(hits: Sequence[Hit]) -> list[Hit]:
+    """The first hit of each chunk, in order: it may be found by itself and by sentences of it."""
+    first: dict[tuple[str, int], Hit] = {}
+    for hit in hits:
+        first.setdefault((hit.key, hit.chunk), hit)
+    return list(first.values())
 
 
 def _best_of_rows(hits: Sequence[Hit]) -> list[Hit]:

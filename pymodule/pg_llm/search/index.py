@@ -17,6 +17,7 @@ from pg_llm.search.semantic_index import CHUNK, PLACEHOLDER, Definition, Semanti
 METHODS = ("hnsw", "ivfflat", "none")
 SYNCS = ("live", "background", "manual")
 STORAGES = ("vector", "halfvec")
+SENTENCES = ("none", "outlying", "all")
 # pgvector's limits for an index on these types.
 _MAX_INDEXED_DIMENSIONS = {"vector": 2000, "halfvec": 4000}
 # SQLSTATE of a cancelled query, and of a terminated session.
@@ -179,7 +180,8 @@ def _existing(db: Connection, oid: str, name: str | None, default: str, definiti
         d = other.definition
         raise DuplicateIndex(
             f'table {other.source.relation} already has a semantic index "{name}" that differs',
-            detail=f"On {', '.join(d.columns)}: {d.model}; {d.method}, {d.metric}, {d.sync}, {d.chunking}",
+            detail=f"On {', '.join(d.columns)}: {d.model};"
+            f" {d.method}, {d.metric}, {d.sync}, {d.chunking}, {d.sentences}",
             hint=f"CALL semantic_drop('{other.source.relation}', '{name}'); or choose another name.",
         )
     return None

@@ -33,7 +33,7 @@ CHUNK = "chunk"
 _INDEXES = """
     SELECT i.id, i.target::oid::int8 AS target, i.companion::oid::int8 AS companion_oid, i.name,
            format('%I.%I', n.nspname, c.relname) AS companion, i.key, i.columns, i.context, i.model, i.method, i.metric,
-           i.sync, i.chunking, i.chunk_tokens, i.chunk_overlap, i.template, i.storage, i.text_config,
+           i.sync, i.chunking, i.chunk_tokens, i.chunk_overlap, i.template, i.storage, i.text_config, i.sentences,
            c.relowner::int8 AS owner, ARRAY(
                SELECT a.attname::text FROM pg_attribute AS a
                WHERE a.attrelid = c.oid AND a.attnum BETWEEN 1 AND cardinality(i.key) ORDER BY a.attnum
@@ -63,7 +63,8 @@ class Definition:
     """What a semantic index is made from; `context` are the columns that the template names, in its order.
 
     `sync` is live, background or manual; `storage` the type of the vectors, vector or halfvec; `chunk_tokens` the
-    longest chunk in tokens of the model, None for as many as it reads.
+    longest chunk in tokens of the model, None for as many as it reads; `sentences` that have vectors of their own:
+    none, outlying or all.
     """
 
     columns: list[str]
@@ -78,6 +79,7 @@ class Definition:
     context: list[str]
     storage: str
     text_config: str
+    sentences: str
 
 
 @dataclass(frozen=True, slots=True)

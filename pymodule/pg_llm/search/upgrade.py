@@ -16,7 +16,14 @@ from pg_llm.database.transaction import pinned
 from pg_llm.search import companion, index
 
 # What an index of 0.1.0 could not be told.
-_OPTIONS = {"chunking": "auto", "chunk_tokens": None, "chunk_overlap": 0, "template": None, "storage": "vector"}
+_OPTIONS = {
+    "chunking": "auto",
+    "chunk_tokens": None,
+    "chunk_overlap": 0,
+    "template": None,
+    "storage": "vector",
+    "sentences": "outlying",
+}
 _OF_TABLE = """
     SELECT c.oid::int8 AS oid, c.relname::text AS table, format('%I.%I', n.nspname, c.relname) AS relation,
            pg_get_userbyid(c.relowner)::text AS owner, g.tgname::text AS trigger, d.definition::text AS definition

@@ -14,12 +14,15 @@ from typing import Any, TypeVar
 
 from pg_llm.database import catalog, companion_triggers, models, ownership, table_access
 from pg_llm.database.connection import Connection, Row
+from pg_llm.database.models import Model
 from pg_llm.database.quoting import quote_ident
 from pg_llm.errors import ConcurrentChange, InsufficientPrivilege
 from pg_llm.search import semantic_index, text_analysis
 from pg_llm.search.semantic_index import CHUNK, PLACEHOLDER, Definition, SemanticIndex
 
 _R = TypeVar("_R")
+# A chunk between what the model reads before and behind it.
+_InContext = tuple[str, str, str]
 # Rows of the source whose chunks are made by one call of the model.
 BATCH = 256
 # Characters of a first column that is a title, and no text of its own.
@@ -144,7 +147,10 @@ def _stale_rows(db: Connection, index: SemanticIndex, keys: str) -> list[Row]:
 
 
 def _chunks(db: Connection, index: SemanticIndex, rows: Sequence[Row]) -> dict[int, list[tuple[Any, ...]]]:
-    """By the number of the row: chunk, first character from 1, the one behind its last, vector, text for full text."""
+    """By the number of the row: chunk, first character from 1, the one behind its last, vector, text for full text.
+
+    Sentences with vectors of their own follow the chunks, and have no text.
+    """
     if not rows:
         return {}
     definition = index.definition
@@ -157,25 +163,42 @@ def _chunks(db: Connection, index: SemanticIndex, rows: Sequence[Row]) -> dict[i
     }
     places = [json.loads(ranges) for ranges in model.run("chunking", documents, **options)]
     texts = [
-        (row["number"], number, start, end, _with_context(definition, row["context"], number, document[start:end]))
+        (row["number"], number, start, end, _in_context(definition, row["context"], number, document[start:end]))
         for row, document, ranges in zip(rows, documents, places, strict=True)
         for number, (start, end) in enumerate(ranges, 1)
     ]
-    vectors = model.run("embedding", [text for *_, text in texts], role="document") if texts else []
+    embedded = _embed(model, definition, [text for *_, text in texts]) if texts else []
     chunks: dict[int, list[tuple[Any, ...]]] = {}
-    for (row_number, number, start, end, text), vector in zip(texts, vectors, strict=True):
-        chunk = (number, start + 1, end + 1, vector, text_analysis.document_text(text))
+    for (row_number, number, start, end, text), (vector, _) in zip(texts, embedded, strict=True):
+        chunk = (number, start + 1, end + 1, vector, text_analysis.document_text("".join(text)))
         chunks.setdefault(row_number, []).append(chunk)
+    for (row_number, _, start, _, _), (_, sentences) in zip(texts, embedded, strict=True):
+        row_chunks = chunks[row_number]
+        for first, last, vector in sentences:
+            # Its words are counted with its chunk's.
+            row_chunks.append((len(row_chunks) + 1, start + first + 1, start + last + 1, vector, ""))
     return chunks
 
 
-def _with_context(definition: Definition, context: Sequence[str], number: int, chunk: str) -> str:
+def _embed(model: Model, definition: Definition, texts: Sequence[_InContext]) -> list[tuple[str, list[Any]]]:
+    """The vector of each text, and its sentences with vectors of their own: start and end in the chunk, vector."""
+    if definition.sentences == "none":
+        return [(vector, []) for vector in model.run("embedding", ["".join(text) for text in texts], role="document")]
+    inputs = [json.dumps(text, ensure_ascii=False) for text in texts]
+    found = map(json.loads, model.run("chunk_embedding", inputs, sentences=definition.sentences))
+    return [(each["embedding"], each["sentences"]) for each in found]
+
+
+def _in_context(definition: Definition, context: Sequence[str], number: int, chunk: str) -> _InContext:
     """A chunk with what its template puts beside it; without one, later chunks follow the title that the first has."""
     if definition.template is None:
         is_titled = number > 1 and context and 0 < len(context[0]) <= _LONGEST_TITLE
-        return f"{context[0]}: {chunk}" if is_titled else chunk
+        return (f"{context[0]}: " if is_titled else "", chunk, "")
     values = iter(context)
-    return PLACEHOLDER.sub(lambda place: chunk if place[1] == CHUNK else next(values), definition.template)
+    before, after = (
+        PLACEHOLDER.sub(lambda place: next(values), part) for part in definition.template.split(f"{{{CHUNK}}}")
+    )
+    return before, chunk, after
 
 
 def _locked(db: Connection, index: SemanticIndex, rows: list[Row]) -> tuple[list[Row], list[Row]]:

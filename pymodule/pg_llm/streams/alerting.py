@@ -7,10 +7,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from pg_llm.database import search_path
 from pg_llm.database.connection import Connection, DatabaseError, Row
 from pg_llm.database.security_context import as_extension_owner
 from pg_llm.errors import InvalidInput, UndefinedStream
-from pg_llm.streams import alerts, anomaly, definition, lifecycle, windowing, writing
+from pg_llm.streams import alerts, anomaly, comparison, definition, lifecycle, windowing, writing
 from pg_llm.streams.definition import Stream
 
 ACTIONS = (*alerts.AT_ONCE, "webhook", "kafka")
@@ -60,7 +61,7 @@ def create(
 ) -> None:
     """Define an alert over a stream, or over windows, of that name; the rest means what it means to the caller."""
     lifecycle.check_name(name)
-    stream, window, relation = _source(db, source)
+    stream, window, relation, groups = _source(db, source)
     definition.check_trusted(stream)
     lifecycle.check_free(db, name)
     told: dict[str, Any] = {"kind": action, "to": _receiver(stream, action, to)}
@@ -68,8 +69,9 @@ def create(
     settings = definition.current_settings(db)
     path = settings["search_path"]
     settings["search_path"] = path if "pg_temp" in path else ", ".join(filter(None, (path, "pg_temp")))
-    alert = alerts.Alert(0, name, window, condition, told, dedupe, cooldown, chosen, settings, relation, None)
-    db.run_as(stream.owner, lambda: _check(db, alert))
+    alert = alerts.Alert(0, name, window, condition, told, dedupe, cooldown, chosen, settings, relation, groups)
+    _check_score(stream, alert)
+    db.run_as(stream.owner, lambda: _check(db, stream, alert))
     writing.lock_all(db, stream.id)
     _insert(db, stream, alert)
 
@@ -78,6 +80,11 @@ def find(db: Connection, name: str) -> int | None:
     """The number of the alert of that name, if it is the caller's."""
     rows = _find(db, name, db.current_role())
     return int(rows[0]["id"]) if rows else None
+
+
+def stream_of(db: Connection, number: int) -> Stream:
+    """The stream whose alert it is."""
+    return definition.by_id(db, _stream_of(db, number))
 
 
 def waiting(db: Connection, limit: int) -> list[Row]:
@@ -96,14 +103,14 @@ def drop(db: Connection, number: int) -> None:
     db.rows("DELETE FROM llm.all_stream_alert AS a WHERE a.id = $1", ("int4",), (number,))
 
 
-def _source(db: Connection, name: str) -> tuple[Stream, int | None, str]:
-    """The stream, the number of the windows, and the relation whose rows are watched."""
+def _source(db: Connection, name: str) -> tuple[Stream, int | None, str, list[str] | None]:
+    """The stream, the number of the windows, the relation whose rows are watched, and the windows' groups."""
     if row := windowing.find(db, name):
         if row["own"]:
-            return definition.by_id(db, row["stream"]), row["id"], row["relation"]
+            return definition.by_id(db, row["stream"]), row["id"], row["relation"], row["group_by"]
         raise UndefinedStream(f'the table of the windows "{name}" is gone', hint="stream_drop() forgets them.")
-    stream = definition.find(db, name)
-    return stream, None, stream.relation
+    stream = definition.reading(db, name)
+    return stream, None, stream.relation, None
 
 
 def _receiver(stream: Stream, action: str, to: str | None) -> str | None:
@@ -123,7 +130,21 @@ def _receiver(stream: Stream, action: str, to: str | None) -> str | None:
     return to
 
 
-def _check(db: Connection, alert: alerts.Alert) -> None:
+def _check_score(stream: Stream, alert: alerts.Alert) -> None:
+    """Raise InvalidInput for a score that these rows cannot have."""
+    method = (alert.score or {}).get("method")
+    if method in ("seasonal", "novelty", "drift") and alerts.time_column(stream, alert.window) is None:
+        raise InvalidInput(
+            f"the score {method} needs rows with a time", hint="stream_create() again with event_time, or name windows."
+        )
+    if method == "drift" and not set(alert.group_by or ()) - set((alert.score or {})["group"]):
+        raise InvalidInput(
+            "the score drift is of windows that are grouped by the labels",
+            hint="""stream_window(group_by => '{label}').""",
+        )
+
+
+def _check(db: Connection, stream: Stream, alert: alerts.Alert) -> None:
     """Raise InvalidInput for a condition that cannot be read. To be called as the owner."""
     definition.apply(db, alert.settings)
     text = alerts.query(alert).replace("$1", "'[]'").replace("$2", "'{}'::pg_catalog.float8[]")
@@ -131,6 +152,9 @@ def _check(db: Connection, alert: alerts.Alert) -> None:
         with db.savepoint():
             db.describe(text)
             db.prepare(alerts.query(alert), alerts.TYPES)
+            if alert.score is not None and alert.score["method"] in comparison.METHODS:
+                with search_path.pinned(db):
+                    db.prepare(alerts.comparison_query(db, stream, alert), comparison.TYPES)
             if alert.cooldown is not None:
                 db.rows("SELECT $1::pg_catalog.interval", ("text",), (alert.cooldown,))
     except DatabaseError as error:
@@ -149,6 +173,12 @@ def _insert(db: Connection, stream: Stream, alert: alerts.Alert) -> None:
         *(json.dumps(alert.score) if alert.score else None, json.dumps(alert.settings), stream.owner),
     )
     db.rows(_INSERT, _TYPES, values)
+
+
+@as_extension_owner
+def _stream_of(db: Connection, number: int) -> int:
+    query = "SELECT a.stream FROM llm.all_stream_alert AS a WHERE a.id = $1"
+    return int(db.rows(query, ("int4",), (number,))[0]["stream"])
 
 
 @as_extension_owner

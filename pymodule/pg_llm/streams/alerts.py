@@ -6,13 +6,16 @@ The alarm is kept with the row that raised it, in the transaction that wrote the
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+from pg_llm.database import search_path
 from pg_llm.database.connection import Connection, Row
 from pg_llm.database.security_context import as_extension_owner
-from pg_llm.streams import anomaly, definition
+from pg_llm.streams import anomaly, comparison, definition
 from pg_llm.streams.definition import Stream
 
 _OF_STREAM = """
@@ -48,6 +51,15 @@ _RAISE = """
         AND ($5 IS NULL OR a.at > m.at - $5::interval AND a.at < m.at + $5::interval)
     )
     RETURNING id
+"""
+# To publications of the alert: only those of the same target, and so of the same owner.
+_PUBLISH = """
+    INSERT INTO llm.stream_change (stream, event, payload)
+    SELECT p.id, 'alarm',
+           jsonb_build_object('id', m.id, 'alert', a.name, 'at', m.at, 'evidence', m.evidence)::text
+    FROM llm.all_stream_alarm AS m JOIN llm.all_stream_alert AS a ON a.id = m.alert
+    JOIN llm.all_stream AS s ON s.id = a.stream JOIN llm.all_stream AS p ON p.target = s.target
+    WHERE m.id = $1 AND p.publish @> jsonb_build_object('alert', a.id)
 """
 _RAISE_TYPES = (*("int4", "text", "text", "text", "text"), "bool", "float8")
 # What NOTIFY takes.
@@ -105,7 +117,7 @@ def evaluate(db: Connection, stream: Stream, alert: Alert, rows: str) -> int:
     """
     if rows == "[]":
         return 0
-    scores = _scores(db, alert, rows) if alert.score is not None else []
+    scores = _scores(db, stream, alert, rows) if alert.score is not None else []
 
     def under_settings() -> list[Row]:
         definition.apply(db, alert.settings)
@@ -115,8 +127,25 @@ def evaluate(db: Connection, stream: Stream, alert: Alert, rows: str) -> int:
     return sum(_raise(db, stream, alert, hit) for hit in db.run_as(db.current_role(), under_settings))
 
 
-def _scores(db: Connection, alert: Alert, written: str) -> list[float | None]:
+def time_column(stream: Stream, window: int | None) -> str | None:
+    """The column of a row, or of a window, by which it comes before others."""
+    return "window_start" if window is not None else stream.event_time
+
+
+def comparison_query(db: Connection, stream: Stream, alert: Alert) -> str:
+    """The query with the scores of rows that are compared with others of their table. Needs a pinned path."""
+    score = alert.score or {}
+    labels = [name for name in alert.group_by or () if name not in score["group"]]
+    return comparison.query(db, score, alert.relation, str(time_column(stream, alert.window)), labels)
+
+
+def _scores(db: Connection, stream: Stream, alert: Alert, written: str) -> list[float | None]:
     chosen = alert.score or {}
+    if chosen["method"] in comparison.METHODS:
+        with search_path.pinned(db):
+            compared = db.rows(comparison_query(db, stream, alert), comparison.TYPES, (written,))
+        given = [row["score"] for row in compared]
+        return [each if each is not None and math.isfinite(each) else None for each in given]
     rows: list[dict[str, Any]] = json.loads(written)
     keys = [json.dumps([row.get(name) for name in chosen["group"]]) for row in rows]
     states = _states(db, alert.id, sorted(set(keys)))
@@ -125,9 +154,19 @@ def _scores(db: Connection, alert: Alert, written: str) -> list[float | None]:
         value: Any = row.get(chosen["value"])
         state = states.setdefault(key, {})
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        found.append(anomaly.score(chosen, state, float(value)) if is_number else None)
+        at = _seconds(row.get(str(time_column(stream, alert.window))))
+        found.append(anomaly.score(chosen, state, float(value), at) if is_number else None)
     _remember(db, alert.id, states)
     return found
+
+
+def _seconds(moment: Any) -> float | None:
+    """The seconds of a time in JSON since 1970, one without an offset being in UTC; None for what is none."""
+    try:
+        parsed = datetime.fromisoformat(moment)
+    except (TypeError, ValueError):
+        return None
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
 
 
 def _raise(db: Connection, stream: Stream, alert: Alert, hit: Row) -> int:
@@ -136,7 +175,11 @@ def _raise(db: Connection, stream: Stream, alert: Alert, hit: Row) -> int:
     key = hit["dedupe_key"]
     if alert.dedupe is None and alert.window is not None:
         # A window that changes again is the same window.
-        key = json.dumps([evidence.get(name) for name in ("window_start", *(alert.group_by or ()))])
+        groups = alert.group_by or ()
+        if alert.score is not None and alert.score["method"] == "drift":
+            # All labels of a window drift together.
+            groups = [name for name in groups if name in alert.score["group"]]
+        key = json.dumps([evidence.get(name) for name in ("window_start", *groups)])
     number = _keep(db, alert, at, key, hit["evidence"], hit["score"])
     if number is None:
         return 0
@@ -155,7 +198,10 @@ def _keep(
 ) -> int | None:
     done = alert.action["kind"] in AT_ONCE
     rows = db.rows(_RAISE, _RAISE_TYPES, (alert.id, at, key, evidence, alert.cooldown, done, score))
-    return int(rows[0]["id"]) if rows else None
+    if not rows:
+        return None
+    db.rows(_PUBLISH, ("int8",), (rows[0]["id"],))
+    return int(rows[0]["id"])
 
 
 @as_extension_owner

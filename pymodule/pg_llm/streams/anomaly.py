@@ -2,7 +2,8 @@
 
 Robust z-score: the distance from the median in units of the median absolute deviation (Iglewicz and Hoaglin 1993).
 EWMA: the distance from the exponentially weighted mean in units of the exponentially weighted deviation (Roberts 1959,
-Finch 2009). Both look back only, so that a score does not depend on what comes after.
+Finch 2009). Seasonal: the robust z-score among the values of the same hour of earlier days or weeks. All look back
+only, so that a score does not depend on what comes after. `comparison` has those that read a table.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ _MEDIAN_UNIT, _MEAN_UNIT = 1.4826, 1.2533
 # Options of each method: default, least, most.
 OPTIONS: Mapping[str, Mapping[str, tuple[float, float, float]]] = {
     "robust_z": {"last": (50, 5, 1000), "least": (10, 2, 1000)},
+    "seasonal": {"hours": (168, 2, 8784), "last": (8, 2, 100), "least": (5, 2, 100)},
+    "novelty": {"last": (200, 5, 5000), "least": (10, 1, 1000)},
+    "drift": {"last": (10, 1, 1000), "least": (100, 10, 1_000_000_000)},
     "ewma": {"alpha": (0.1, 0.001, 1.0), "least": (10, 2, 1000)},
 }
 
@@ -45,15 +49,23 @@ def checked(given: Any) -> dict[str, Any]:
     return chosen | {name: given.get(name, default) for name, (default, _, _) in options.items()}
 
 
-def score(definition: Mapping[str, Any], state: State, value: float) -> float | None:
-    """How unusual a value is, signed; None before there are enough. The state takes the value in."""
+def score(definition: Mapping[str, Any], state: State, value: float, at: float | None = None) -> float | None:
+    """How unusual a value of a moment, in seconds, is, signed; None before there are enough.
+
+    The state takes the value in.
+    """
     if not math.isfinite(value):
         return None
+    if definition["method"] == "seasonal":
+        if at is None:
+            return None
+        hour = str(int(at // 3600 % definition["hours"]))
+        return _robust_z(definition, state, value, hour)
     return _METHODS[definition["method"]](definition, state, value)
 
 
-def _robust_z(definition: Mapping[str, Any], state: State, value: float) -> float | None:
-    values: list[float] = state.setdefault("values", [])
+def _robust_z(definition: Mapping[str, Any], state: State, value: float, kept: str = "values") -> float | None:
+    values: list[float] = state.setdefault(kept, [])
     found = None
     if len(values) >= definition["least"]:
         middle = statistics.median(values)

@@ -11,7 +11,7 @@ from pg_llm import settings
 from pg_llm.database import ownership, relation_names, table_access
 from pg_llm.database.connection import Connection, Row
 from pg_llm.database.security_context import as_extension_owner
-from pg_llm.errors import InsufficientPrivilege, UndefinedStream
+from pg_llm.errors import InsufficientPrivilege, InvalidInput, UndefinedStream
 
 _R = TypeVar("_R")
 # What a transform means depends on these too: they are as they were in the session that made the stream.
@@ -22,7 +22,8 @@ SETTINGS = (
 _STREAMS = """
     SELECT s.id, s.name, s.source::text AS source, s.target::oid::int8 AS target, s.columns::text AS columns,
            s.transform, s.key, s.event_time, s.on_error, s.max_batch, s.max_delay, s.settings::text AS settings,
-           s.state, format('%I.%I', n.nspname, c.relname) AS relation, c.relowner::int8 AS owner,
+           s.state, s.publish::text AS publish, format('%I.%I', n.nspname, c.relname) AS relation,
+           c.relowner::int8 AS owner,
            pg_get_userbyid(c.relowner)::text AS owner_name,
            pg_has_role(r.oid, c.relowner, 'USAGE') IS TRUE AS trusted
     FROM llm.all_stream AS s JOIN pg_class AS c ON c.oid = s.target JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -47,6 +48,7 @@ class Stream:
     """A stream; `relation` is the target's qualified name, `owner` the target's owner, with whose rights all is done.
 
     `columns` are names and types, qualified where they are not PostgreSQL's own; `max_delay` is in milliseconds.
+    `publish` says where a publication sends its records, and is None for a stream that reads.
     """
 
     id: int
@@ -66,6 +68,7 @@ class Stream:
     settings: dict[str, str]
     state: str
     trusted: bool
+    publish: dict[str, Any] | None = None
 
 
 def find(db: Connection, name: str) -> Stream:
@@ -99,6 +102,16 @@ def check_trusted(stream: Stream) -> None:
             f'the stream "{stream.name}" was made by a role that has not the rights of the owner of {stream.relation}',
             hint=f'stream_create() as "{stream.owner_name}" makes it yours.',
         )
+
+
+def reading(db: Connection, name: str) -> Stream:
+    """The stream of that name, as `find`. Raises InvalidInput for a publication, which writes no rows."""
+    stream = find(db, name)
+    if stream.publish is not None:
+        raise InvalidInput(
+            f'"{name}" is a publication, which reads nothing into a table', hint="Name a stream that does."
+        )
+    return stream
 
 
 def as_owner(db: Connection, stream: Stream, work: Callable[[], _R], applied: dict[str, str] | None = None) -> _R:
@@ -141,4 +154,5 @@ def _rows(db: Connection, query: str, type_: str, value: object) -> list[Row]:
 def _stream(row: Row) -> Stream:
     columns = [(name, type_) for name, type_ in json.loads(row["columns"])]
     read = {"source": json.loads(row["source"]), "columns": columns, "settings": json.loads(row["settings"])}
+    read["publish"] = json.loads(row["publish"]) if row["publish"] else None
     return Stream(**{**row, **read})

@@ -137,6 +137,14 @@ def seek(db: Connection, stream: int, partition: str | None, position: int | Non
 
 
 @as_extension_owner
+def check_token(db: Connection, stream: int, partition: str, token: int) -> None:
+    """Lock a partition until the transaction ends. Raises ConcurrentChange unless its token is as it was given."""
+    rows = db.rows(_FENCE, ("int4", "text[]"), (stream, [partition]))
+    if not rows or rows[0]["token"] != token:
+        raise _lost(partition)
+
+
+@as_extension_owner
 def fence(db: Connection, stream: int, claims: Sequence[Claim]) -> None:
     """Lock the partitions until the transaction ends. Raises ConcurrentChange unless all are as they were claimed."""
     rows = db.rows(_FENCE, ("int4", "text[]"), (stream, [claim.partition for claim in claims]))
@@ -144,7 +152,11 @@ def fence(db: Connection, stream: int, claims: Sequence[Claim]) -> None:
     for claim in claims:
         row = found.get(claim.partition)
         if row is None or (row["token"], row["position"], row["seek_to"]) != (claim.token, claim.start, None):
-            raise ConcurrentChange(
-                f'the partition "{claim.partition}" is read by another session by now, or from elsewhere',
-                hint="Take the lease again and go on from the offset that it gives.",
-            )
+            raise _lost(claim.partition)
+
+
+def _lost(partition: str) -> ConcurrentChange:
+    return ConcurrentChange(
+        f'the partition "{partition}" is read by another session by now, or from elsewhere',
+        hint="Take the lease again and go on from the offset that it gives.",
+    )

@@ -7,7 +7,7 @@ import json
 
 from pg_llm.database.connection import Connection
 from pg_llm.errors import InvalidInput
-from pg_llm.streams import dead_letters, definition, writing
+from pg_llm.streams import dead_letters, definition, publishing, writing
 from pg_llm.streams.lease import Claim
 
 _AT_ONCE = 1000
@@ -17,6 +17,8 @@ def retry(db: Connection, name: str, number: int | None) -> int:
     """Take the dead letters of a stream that are whole, or one of them. Returns how many are letters no more."""
     stream = definition.find(db, name)
     definition.check_trusted(stream)
+    if stream.publish is not None:
+        return publishing.retry(db, stream.id, number)
     done = last = 0
     while rows := dead_letters.take(db, stream.id, last, number, _AT_ONCE):
         last = rows[-1]["id"]

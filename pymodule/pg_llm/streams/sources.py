@@ -8,16 +8,22 @@ from typing import Any
 
 from pg_llm.errors import InvalidInput, NotSupported
 
-FORMATS = ("json", "csv", "text")
-# Formats whose schemas a registry keeps.
-_WITH_REGISTRY = ("avro", "protobuf")
+FORMATS = ("json", "csv", "text", "avro")
+# A format whose schemas a registry keeps, and that no library reads without compiling them.
+_UNREAD = ("protobuf",)
 # Options of each kind: those that must be there, and those that may.
 KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "kafka": ((), ("servers", "topic", "pattern", "format", "security", "start", "max_bytes")),
+    "kafka": ((), ("servers", "topic", "pattern", "format", "registry", "security", "start", "max_bytes")),
+    "redis": (("topic",), ("servers", "security", "start", "max_bytes")),
+    "nats": (("topic",), ("servers", "format", "security", "start", "max_bytes")),
+    "mqtt": (("topic",), ("servers", "format", "security", "max_bytes")),
     "table": (("table",), ("events",)),
     "notify": (("channel",), ("format",)),
     "http": (("port",), ("format", "max_bytes", "token")),
 }
+_BROKERS = ("kafka", "redis", "nats", "mqtt")
+# Those that keep what was read, from any offset on.
+LOGS = ("kafka", "redis", "nats")
 STARTS = ("earliest", "latest")
 EVENTS = ("insert", "update", "delete")
 # The names of settings in a worker's environment.
@@ -25,6 +31,7 @@ _NAME = re.compile(r"[A-Z][A-Z0-9_]{0,62}")
 # A record larger than this is a dead letter without being read; the option `max_bytes` says otherwise.
 MAX_BYTES = 10_000_000
 _MOST_BYTES = 100_000_000
+_LONGEST_TOPIC = 249
 _EXAMPLE = """Write source => '{"kind": "kafka", "servers": "broker:9092", "topic": "payment", "format": "json"}'."""
 
 
@@ -47,24 +54,45 @@ def checked(source: Any) -> dict[str, Any]:
         if name not in ("port", "max_bytes", "events") and (not isinstance(value, str) or not value.strip()):
             raise InvalidInput(f'"{name}" in source must be a text', hint=_EXAMPLE)
     _check_values(kind, options)
-    if kind == "kafka":
-        _check_kafka(options)
+    if kind in _BROKERS:
+        _check_brokers(kind, options)
     defaults: dict[str, Any] = {"format": "json"} if "format" in possible else {}
     if kind == "table":
         defaults = {"events": ["insert", "update"]}
     return {"kind": kind, **defaults, **options}
 
 
+def checked_receiver(topic: str, receiver: Any) -> dict[str, Any]:
+    """Where a publication goes: brokers by address or by the name of settings, and the topic. Raises InvalidInput."""
+    hint = """Write "to" => '{"servers": "broker:9092"}', or '{"security": "PROD"}'."""
+    if not isinstance(receiver, dict) or not set(receiver) <= {"servers", "security", "transactional"}:
+        raise InvalidInput('"to" must be a JSON object with the brokers', hint=hint)
+    if not 0 < len(topic.encode()) <= _LONGEST_TOPIC:
+        raise InvalidInput(f"topic must have 1 to {_LONGEST_TOPIC} bytes")
+    if not isinstance(receiver.get("transactional", False), bool):
+        raise InvalidInput('"transactional" in "to" must be true or false', hint=hint)
+    brokers = {name: receiver[name] for name in ("servers", "security") if receiver.get(name) is not None}
+    if len(brokers) != 1 or not all(isinstance(value, str) and value.strip() for value in brokers.values()):
+        raise InvalidInput('"to" needs either "servers" or "security"', hint=hint)
+    _check_values("kafka", brokers)
+    return {"topic": topic, **brokers, "transactional": receiver.get("transactional", False)}
+
+
 def _check_values(kind: str, options: Mapping[str, Any]) -> None:
     format_ = options.get("format", "json")
-    if format_ in _WITH_REGISTRY:
+    if format_ in _UNREAD:
         raise NotSupported(
             f"records in {format_} cannot be read here",
             hint=f"Use one of: {', '.join(FORMATS)}; or convert them before.",
         )
     if format_ not in FORMATS:
         raise InvalidInput(f"source has the format {format_!r}", hint=f"Use one of: {', '.join(FORMATS)}.")
-    for name in ("security", "token"):
+    if (format_ == "avro") != ("registry" in options):
+        raise InvalidInput(
+            'the format avro needs a "registry", and no other one takes it',
+            hint="It is the name of settings in the worker's environment: PG_LLM_REGISTRY_name.",
+        )
+    for name in ("security", "token", "registry"):
         if name in options and not _NAME.fullmatch(options[name]):
             raise InvalidInput(
                 f'"{name}" is the name of a setting in the worker\'s environment, in capital letters',
@@ -84,14 +112,14 @@ def _check_values(kind: str, options: Mapping[str, Any]) -> None:
         raise InvalidInput("a channel has at most 63 bytes")
 
 
-def _check_kafka(options: Mapping[str, Any]) -> None:
+def _check_brokers(kind: str, options: Mapping[str, Any]) -> None:
     if ("topic" in options) == ("pattern" in options):
         raise InvalidInput('a source of the kind kafka needs either "topic" or "pattern"', hint=_EXAMPLE)
     # With credentials for whoever answers there: so the servers are named where these are.
     if ("servers" in options) == ("security" in options):
         raise InvalidInput(
-            'a source of the kind kafka needs either "servers" or "security"',
-            hint='Where "security" names settings of the worker, "bootstrap.servers" is one of these.',
+            f'a source of the kind {kind} needs either "servers" or "security"',
+            hint='Where "security" names settings of the worker, the address is one of these.',
         )
     if "pattern" in options:
         try:

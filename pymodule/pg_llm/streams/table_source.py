@@ -26,7 +26,8 @@ _TYPES = """
     WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
 _FOLLOWED = """
-    SELECT c.oid::int8 AS oid, c.relowner::int8 AS owner FROM llm.all_stream AS s
+    SELECT c.oid::int8 AS oid, c.relowner::int8 AS owner, s.key, s.publish IS NOT NULL AS published
+    FROM llm.all_stream AS s
     JOIN pg_class AS c ON c.oid = s.followed WHERE s.id = $1
 """
 _KEEP = "INSERT INTO llm.stream_change (stream, event, payload) SELECT $1, $2, r.row FROM unnest($3) AS r (row)"
@@ -84,7 +85,7 @@ def follow(db: Connection, stream: int, source: Mapping[str, Any], oid: int) -> 
             )
             db.execute(f"ALTER TRIGGER {name} ON {relation} DEPENDS ON EXTENSION pg_llm")
 
-    db.run_as(_owner(db, oid), create)
+    db.run_as(owner(db, oid), create)
 
 
 def unfollow(db: Connection, stream: int) -> None:
@@ -110,7 +111,8 @@ def keep_changes(db: Connection, trigger: Mapping[str, Any]) -> None:
     followed = _followed(db, number) if number is not None else None
     if number is None or followed is None or int(trigger["relid"]) != followed["oid"]:
         return
-    source = catalog.relation(db, str(followed["oid"]), key=())
+    key = followed["key"] if followed["published"] else ()
+    source = catalog.relation(db, str(followed["oid"]), key=key)
     event = str(trigger["event"])
     db.run_as(followed["owner"], lambda: _keep(db, number, source, event))
 
@@ -119,9 +121,10 @@ def run(db: Connection, name: str, max_rows: int | None) -> int:
     """Take what waits for a stream. Returns how many changes were taken from the queue."""
     stream = definition.find(db, name)
     definition.check_trusted(stream)
-    if stream.source["kind"] != "table":
+    if stream.source["kind"] != "table" or stream.publish is not None:
         raise InvalidInput(
-            f'the source of the stream "{name}" is no table', hint="A worker reads it: pg_llm worker --dsn …"
+            f'the source of the stream "{name}" is no table, or it goes to a topic',
+            hint="A worker does it: pg_llm worker --dsn …",
         )
     if stream.state != "running":
         return 0
@@ -136,7 +139,7 @@ def run(db: Connection, name: str, max_rows: int | None) -> int:
 
 
 def _take(db: Connection, stream: Stream, size: int) -> tuple[writing.Batch | None, int]:
-    position = _open(db, stream.id)
+    position = open_offset(db, stream.id)
     rows = _taken(db, stream.id, size)
     if not rows:
         return None, 0
@@ -152,14 +155,20 @@ def _take(db: Connection, stream: Stream, size: int) -> tuple[writing.Batch | No
 
 
 def _keep(db: Connection, stream: int, source: Table, event: str) -> None:
-    rows = "former" if event == "DELETE" else "changed"
-    for batch in db.batches(f"SELECT ({source.object(source.columns)})::text AS row FROM {rows} AS t"):
-        values = (stream, event.lower(), [row["row"] for row in batch])
-        run_as_extension_owner(db, lambda values=values: db.rows(_KEEP, ("int4", "text", "text[]"), values))  # type: ignore[misc]
+    told = {event.lower(): "former AS t" if event == "DELETE" else "changed AS t"}
+    if event == "UPDATE" and source.key:
+        # Whoever knows rows by their keys has to forget those that are gone.
+        kept = f"SELECT {source.key_object} FROM changed AS t"
+        told = {"delete": f"former AS t WHERE {source.key_object} NOT IN ({kept})"} | told
+    for name, rows in told.items():
+        for batch in db.batches(f"SELECT ({source.object(source.columns)})::text AS row FROM {rows}"):
+            values = (stream, name, [row["row"] for row in batch])
+            run_as_extension_owner(db, lambda values=values: db.rows(_KEEP, ("int4", "text", "text[]"), values))  # type: ignore[misc]
     run_as_extension_owner(db, lambda: db.rows(_TELL, ("int4",), (stream,)))
 
 
-def _owner(db: Connection, oid: int) -> int:
+def owner(db: Connection, oid: int) -> int:
+    """Who owns a table."""
     query = "SELECT c.relowner::int8 AS owner FROM pg_class AS c WHERE c.oid = $1::oid"
     return int(db.rows(query, ("int8",), (oid,))[0]["owner"])
 
@@ -171,7 +180,8 @@ def _followed(db: Connection, number: int) -> Row | None:
 
 
 @as_extension_owner
-def _open(db: Connection, stream: int) -> int:
+def open_offset(db: Connection, stream: int) -> int:
+    """Lock how far a stream is, until the transaction ends: the number of changes that were taken."""
     db.rows(_OPEN, ("int4", "text"), (stream, PARTITION))
     return int(db.rows(_POSITION, ("int4", "text"), (stream, PARTITION))[0]["position"])
 

@@ -6,9 +6,11 @@ All of it is one statement, which runs with the rights of the target's owner and
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pg_llm.columns import batching
 from pg_llm.database import query_text
 from pg_llm.database.quoting import quote_ident, quote_literal
 from pg_llm.errors import InvalidInput
@@ -24,6 +26,8 @@ METADATA = {
 # The records as JSON arrays, one element each: payload, number of the partition among the claims, offset, milliseconds,
 # key; the names of the partitions; the first and the last record to be taken, from 1; the stream's watermark.
 TYPES = (*("text",) * 5, "text[]", "int8", "int8", "timestamptz")
+# Calls of functions that take one text and have a twin that takes many.
+_OF_ONE_TEXT = re.compile(rf"\b({'|'.join(batching.FUNCTIONS)})\s*\(", re.IGNORECASE)
 # An event time that lies further ahead than this is a clock that is wrong: it moves no watermark.
 _SKEW = "1 minute"
 
@@ -82,6 +86,11 @@ def select(stream: Stream) -> str:
     if not text:
         raise InvalidInput("transform is empty", hint="Write SELECT … FROM batch, or NULL for the records as they are.")
     return text
+
+
+def of_one_text(transform: str) -> list[str]:
+    """The functions that a transform calls for each text, and that have a twin for many."""
+    return sorted({name.lower() for name in _OF_ONE_TEXT.findall(transform)})
 
 
 def statement(stream: Stream, output: Output, tracked: bool) -> str:

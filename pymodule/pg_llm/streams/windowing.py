@@ -30,7 +30,7 @@ _INSERT = """
 """
 _TYPES = ("int4", "text", "int8", *("text",) * 4, "text[]", "text")
 _FIND = """
-    SELECT w.id, w.stream, c.oid::int8 AS oid, format('%I.%I', n.nspname, c.relname) AS relation,
+    SELECT w.id, w.stream, w.group_by, c.oid::int8 AS oid, format('%I.%I', n.nspname, c.relname) AS relation,
            c.relowner = t.relowner AS own
     FROM llm.all_stream_window AS w JOIN llm.all_stream AS s ON s.id = w.stream JOIN pg_class AS t ON t.oid = s.target
     LEFT JOIN pg_class AS c ON c.oid = w.relation LEFT JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -51,7 +51,7 @@ def create(
 ) -> None:
     """Define windows over a stream, in a table of that name beside its target, and fill it."""
     lifecycle.check_name(name)
-    stream = definition.find(db, stream_name)
+    stream = definition.reading(db, stream_name)
     definition.check_trusted(stream)
     if stream.event_time is None:
         raise InvalidInput(

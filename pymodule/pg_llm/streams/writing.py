@@ -16,7 +16,7 @@ from typing import Any
 from pg_llm.database.connection import CANCELLED, Connection, DatabaseError
 from pg_llm.database.security_context import as_extension_owner
 from pg_llm.errors import Error, InvalidInput
-from pg_llm.streams import alerts, dead_letters, definition, formats, lease, state, transform, windows
+from pg_llm.streams import alerts, dead_letters, definition, formats, history, lease, state, transform, windows
 from pg_llm.streams.dead_letters import DeadLetter
 from pg_llm.streams.definition import Stream
 from pg_llm.streams.formats import Undecodable
@@ -85,7 +85,7 @@ def write(db: Connection, number: int, claims: str, records: Sequence[str], dead
     partition by now.
     """
     stream = definition.by_id(db, number)
-    if stream.state != "running":
+    if stream.state != "running" or stream.publish is not None:
         return -1
     letters = [DeadLetter(**letter) for letter in json.loads(dead)]
     batch = read_batch(stream, [Claim(**claim) for claim in json.loads(claims)], records, letters)
@@ -238,6 +238,7 @@ def _finish(db: Connection, stream: Stream, batch: Batch, seconds: float) -> Non
         for place, claim in enumerate(batch.claims)
     ]
     _record(db, stream.id, json.dumps(told), seconds)
+    history.note(db, stream.id, {claim.partition: came[place] for place, claim in enumerate(batch.claims)})
 
 
 def read_batch(stream: Stream, claims: Sequence[Claim], records: Sequence[str], dead: Sequence[DeadLetter]) -> Batch:
@@ -247,7 +248,8 @@ def read_batch(stream: Stream, claims: Sequence[Claim], records: Sequence[str], 
     if not all(0 <= int(place) < len(claims) for place in numbers):
         raise InvalidInput("a record is of a partition that is not claimed")
     batch = Batch(payloads, payloads, places, positions, times, keys, list(claims), len(numbers), list(dead))
-    if (format_ := stream.source.get("format", "json")) != "json":
+    # The worker makes JSON of Avro.
+    if (format_ := stream.source.get("format", "json")) not in ("json", "avro"):
         names = [name for name, _ in stream.columns]
         objects: list[str | None] = []
         for number, payload in enumerate(json.loads(payloads), 1):

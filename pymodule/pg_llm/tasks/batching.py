@@ -107,20 +107,24 @@ def embed(model: Engine, texts: Sequence[str]) -> Any:
     """The unit vectors of the texts' first windows, float32 of shape (len(texts), dimensions); the caller pays."""
     import numpy as np
 
-    windows = passages.first_windows(model, texts)
+    return np.asarray(outputs(model, passages.first_windows(model, texts)))
+
+
+def outputs(model: Engine, windows: Sequence[Window]) -> list[Any]:
+    """The outputs for windows; the caller pays. Raises the error of the first that failed."""
     started = time.monotonic()
-    outputs: list[Any] = [None] * len(windows)
+    found: list[Any] = [None] * len(windows)
     try:
         if is_concurrent(model):
             # It may take long, and then nobody may wait for it any more.
-            outputs = forward_concurrently(model, windows, worker_process.check_caller, _SLICE)
+            found = forward_concurrently(model, windows, worker_process.check_caller, _SLICE)
         else:
-            outputs = forward(model.forward, windows, model.batch_tokens, worker_process.check_caller)
+            found = forward(model.forward, windows, model.batch_tokens, worker_process.check_caller)
     finally:
         if (spent := worker_process.caller.spent) is not None:
             spent.seconds += time.monotonic() - started
-            spent.count(zip(windows, outputs, strict=True))
-    for output in outputs:
+            spent.count(zip(windows, found, strict=True))
+    for output in found:
         if isinstance(output, Exception):
             raise output.error if isinstance(output, BatchFailed) else output
-    return np.asarray(outputs)
+    return found

@@ -12,6 +12,7 @@ from pg_llm.database.connection import Connection
 from pg_llm.errors import InvalidInput
 from pg_llm.models import source
 from pg_llm.options import Option
+from pg_llm.privacy import lineage
 from pg_llm.training import labelled_rows
 
 METHODS = ("static",)
@@ -44,6 +45,7 @@ def distill(
             model_files.store(db, Path(result["folder"]), result["digest"])
         registry.register(db, name, "embedding", f"database:{result['digest']}", None, {})
         training_runs.record(db, name, job, start, result, len(texts), _digest(texts))
+        lineage.record(db, result["digest"], texts)
     return {"model": name, "method": method, "seconds": result["seconds"], **result["metrics"]}
 
 

@@ -17,6 +17,7 @@ from pg_llm.database.connection import Connection
 from pg_llm.database.models import Model
 from pg_llm.errors import InvalidInput
 from pg_llm.models import source
+from pg_llm.privacy import lineage
 from pg_llm.runtime.training import dataset
 from pg_llm.training import label_variants, labelled_rows
 from pg_llm.training.labelled_rows import LabelledRow
@@ -124,6 +125,7 @@ def _train_and_register(
     registry.register(db, name, _MODEL_TASKS[job.task], stored, None, options or {}, reads_with)
     _warn_of_baseline(db, name, result["metrics"])
     training_runs.record(db, name, job.to_wire(), base, result, len(rows), _rows_digest(rows))
+    lineage.record(db, result["digest"], [text for text, _ in rows])
     return {"model": name, "method": job.method, "seconds": result["seconds"], **result["metrics"]}
 
 

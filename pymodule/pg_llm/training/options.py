@@ -38,8 +38,22 @@ OPTIONS = {
     "warmup": Option(_GRADIENT, 0.1, 0, 1, "share of the steps in which the learning rate rises"),
     "weight_decay": Option(_GRADIENT, 0.01, 0, 1, "decay of the weights, as AdamW has it"),
     "max_tokens": Option(_GRADIENT, 0, 0, 512, "longest input in training; 0 is the model's own"),
+    "augment": Option(
+        ("head", *_GRADIENT),
+        0,
+        0,
+        4,
+        "noisy copies of each text to learn from, beside it",
+    ),
+    "adversarial": Option(
+        ("finetune",), 0.0, 0, 10, "length of the step by which word vectors are made worse in training; `'fgm'` is 1"
+    ),
+    "label_smoothing": Option(_GRADIENT, 0.0, 0, 0.5, "share of a label that is spread over all labels"),
     "rank": Option(("lora",), 16, 1, 256, "rank of the adapters"),
 }
+
+# Of entities the places would be others, and of several labels each has a share of its own.
+_OF_TASKS = {"augment": ("classify", "tag"), "label_smoothing": ("classify",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +82,14 @@ class TrainingJob:
             if not isinstance(entities_model, str):
                 raise InvalidInput(
                     "entities_model must be the name of a model", hint="Leave it out for llm.entities_model."
+                )
+        # The name by which the step is known: fast gradient method.
+        if hyperparameters.get("adversarial") == "fgm":
+            hyperparameters["adversarial"] = 1
+        for name, tasks in _OF_TASKS.items():
+            if hyperparameters.get(name) and task not in tasks:
+                raise InvalidInput(
+                    f'option "{name}" is not for the task {task}', hint=f"It is for: {', '.join(tasks)}."
                 )
         return cls(task, chosen, options.check(OPTIONS, chosen, hyperparameters), entities_model)
 

@@ -29,6 +29,8 @@ _SHORT, _LONG = 1.0, 5.0
 # Classes of SQLSTATE that are nobody's fault among the rows: short of resources, host or server not to be had; and for
 # how many seconds the rows wait then.
 _SURROUNDINGS, _ABSENCE = ("53", "57", "58000", "55P03"), 30.0
+# The model host died over the rows: one of them may kill it, which shows once each is tried alone.
+_HOST_LOST = "58H01"
 # Rows that others are writing, and for how long they wait.
 _BUSY, _MOMENT = ("40001", "40P01"), 0.5
 # Whoever keeps a table locked holds up the work on other tables for so many seconds at most.
@@ -123,8 +125,14 @@ class _Batch:
             self._commit()
 
     def _failed(self, requests: Sequence[Request], sqlstate: str, message: str) -> None:
-        if sqlstate.startswith(_SURROUNDINGS) or self._endpoint_failures >= _MAX_ENDPOINT_FAILURES:
+        is_lost = sqlstate == _HOST_LOST
+        # All rows are not to blame where one of them is.
+        is_absent = sqlstate.startswith(_SURROUNDINGS) or (is_lost and requests[0].key is None)
+        if is_absent or self._endpoint_failures >= _MAX_ENDPOINT_FAILURES:
             queue.delay(self._db, requests, _ABSENCE, message)
+            self.count.failed += len(requests)
+        elif is_lost and len(requests) > 1:
+            queue.single_out(self._db, requests, message)
             self.count.failed += len(requests)
         elif len(requests) == 1 and sqlstate in _BUSY:
             queue.delay(self._db, requests, _MOMENT, None)

@@ -5,6 +5,8 @@
 A claim is one short transaction of its own, since a writer who asks for the same row once more waits for it. It holds
 as long as the statement that made it runs: nothing has to be cleared up after a cancel, a crash or a power cut. A row
 that is claimed can be requested again, and the table's unique key sees to it that nobody works on it twice at once.
+Rows over which an attempt was lost, with its session or the model host, are tried alone from then on: so the row that
+is to blame shows, and the others are done.
 
 All of this runs with the rights of the extension's owner, on tables of the extension; which objects a caller may work
 on is asked for the caller's role.
@@ -36,13 +38,13 @@ _DUE = """
     ) AS w
     WHERE s.kind = ANY($2) AND pg_has_role($1::oid, c.relowner, 'USAGE') ORDER BY w.next_at
 """
-# A request for all rows ($3) is done alone; none is taken while somebody does one for the same row, and none again that
-# failed before the row was requested anew.
+# A request for all rows ($3) is done alone, and one over which an attempt was lost ($5); none is taken while somebody
+# does one for the same row, and none again that failed before the row was requested anew.
 _CLAIM = """
     WITH due AS (
         SELECT w.id, w.key_hash FROM llm.all_work AS w
         WHERE w.kind = $1 AND w.object = $2 AND w.state = ANY ('{waiting,delayed}') AND w.next_at <= clock_timestamp()
-        AND (w.key IS NULL) = $3 AND NOT EXISTS (
+        AND (w.key IS NULL) = $3 AND (w.losses > 0) = $5 AND NOT EXISTS (
             SELECT FROM llm.all_work AS o WHERE o.kind = $1 AND o.object = $2 AND o.key_hash = w.key_hash
             AND (o.state = 'claimed' OR o.state = 'waiting' AND w.state = 'delayed')
         )
@@ -55,10 +57,10 @@ _CLAIM = """
     UPDATE llm.all_work AS w SET state = 'claimed', claimed_by = pg_backend_pid(), claimed_at = clock_timestamp()
     FROM due AS d WHERE w.id = d.id RETURNING w.id, w.key::text AS key
 """
-_CLAIM_TYPES = ("text", "int4", "bool", "int8")
+_CLAIM_TYPES = ("text", "int4", "bool", "int8", "bool")
 # Claims whose statement has ended: its session is gone, idle, or runs another statement. Where the server does not
-# track what sessions do, only the end of the session tells. Rows that end one session after another wait longer each
-# time, so that others get their turn; they are not given up, as the fault may be elsewhere.
+# track what sessions do, only the end of the session tells. They are tried alone at once. Rows that are lost alone wait
+# longer each time, so that others get their turn; they are not given up, as a session ends for many reasons.
 _RELEASE_ABANDONED = """
     WITH abandoned AS (
         SELECT w.id, w.kind, w.object, w.key_hash FROM llm.all_work AS w LEFT JOIN LATERAL (
@@ -74,14 +76,21 @@ _RELEASE_ABANDONED = """
         RETURNING w.id
     )
     UPDATE llm.all_work AS w SET state = 'delayed', claimed_by = NULL, claimed_at = NULL,
-        attempts = least(w.attempts + 1, $1 - 1),
-        next_at = clock_timestamp() + make_interval(secs => $2 * (power($3, least(w.attempts, $1)) - 1))
+        losses = least(w.losses + 1, $1),
+        next_at = clock_timestamp() + make_interval(
+            secs => CASE WHEN w.losses = 0 THEN 0 ELSE $2 * power($3, least(w.losses, $1 - 1) - 1) END
+        )
     FROM abandoned AS a WHERE w.id = a.id AND (SELECT count(*) FROM doubled) IS NOT NULL
 """
 _RELEASE = """
     UPDATE llm.all_work AS w SET claimed_by = NULL, claimed_at = NULL, attempts = least(w.attempts + $2, $4),
         error = coalesce($3, w.error), state = CASE WHEN w.attempts + $2 >= $4 THEN 'dead' ELSE 'delayed' END,
         next_at = clock_timestamp() + make_interval(secs => $5 * power($6, w.attempts) * (0.75 + random() / 2))
+    WHERE w.id = ANY($1)
+"""
+_SINGLE_OUT = """
+    UPDATE llm.all_work AS w SET state = 'delayed', claimed_by = NULL, claimed_at = NULL, error = $2,
+        losses = w.losses + 1, next_at = clock_timestamp() + make_interval(secs => $3 * (0.75 + random() / 2))
     WHERE w.id = ANY($1)
 """
 _RELEASE_TYPES = ("int8[]", "int4", "text", "int4", "float8", "float8")
@@ -128,13 +137,13 @@ def due_objects(db: Connection, role: int, kinds: Sequence[str]) -> list[tuple[s
 
 @as_extension_owner
 def claim(db: Connection, kind: str, object_id: int, limit: int) -> list[Request]:
-    """Claim requests for rows of an object, or the one for all its rows."""
-    for all_rows in (True, False):
+    """Claim requests for rows of an object, or one alone: for all its rows, or over which an attempt was lost."""
+    for all_rows, is_lost in ((True, True), (True, False), (False, True), (False, False)):
         try:
             with db.savepoint():
                 # What is set is put back with the role.
                 db.rows(_SHORT_PATIENCE)
-                rows = db.rows(_CLAIM, _CLAIM_TYPES, (kind, object_id, all_rows, limit))
+                rows = db.rows(_CLAIM, _CLAIM_TYPES, (kind, object_id, all_rows, 1 if is_lost else limit, is_lost))
         except DatabaseError as error:
             # Somebody else has claimed an earlier request for one of these rows just now, or keeps one locked.
             if error.sqlstate not in (_UNIQUE_VIOLATION, _LOCK_NOT_AVAILABLE):
@@ -154,6 +163,13 @@ def finish(db: Connection, requests: Sequence[Request]) -> None:
 def fail(db: Connection, request: Request, error: str) -> None:
     """Give up a claim as the row has failed, to be tried again later, or not at all."""
     _release(db, [request], 1, error, _FIRST_DELAY, _GROWTH)
+
+
+@as_extension_owner
+def single_out(db: Connection, requests: Sequence[Request], error: str) -> None:
+    """Give up claims over which the model host died: each is tried alone after a while."""
+    ids = [request.id for request in requests]
+    db.rows(_SINGLE_OUT, ("int8[]", "text", "float8"), (ids, error, _FIRST_DELAY))
 
 
 def delay(db: Connection, requests: Sequence[Request], seconds: float, error: str | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -11,6 +12,15 @@ import psycopg
 
 from pg_llm.worker import session
 
+# As the format asks for in the value of a label.
+_ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+_STREAM = (
+    ("running", "gauge", "Whether the stream runs: neither paused nor stopped by an error."),
+    ("rows_total", "counter", "Records taken or sent."),
+    ("dead_total", "counter", "Records that became dead letters."),
+    ("late_total", "counter", "Records whose event time lay before the watermark."),
+    ("lag", "gauge", "Records that wait, when a worker last looked."),
+)
 _TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -49,6 +59,7 @@ def exposition(figures: Figures, backlog: session.Backlog | None) -> str:
     if backlog is not None:
         lines += _metric("waiting_rows", "gauge", "Rows that the worker may do and that wait.", backlog.rows)
         lines += _metric("lag_seconds", "gauge", "For how long the oldest of them has been waiting.", backlog.seconds)
+        lines += _of_streams(backlog.streams)
     return "\n".join(lines) + "\n"
 
 
@@ -73,6 +84,18 @@ def serve(dsn: str, figures: Figures, port: int) -> int:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Answer)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return int(server.server_address[1])
+
+
+def _of_streams(streams: Sequence[session.StreamFigures]) -> list[str]:
+    """A line for each stream and figure, which follow their description."""
+    lines = []
+    for name, kind, meaning in _STREAM:
+        full = f"pg_llm_stream_{name}"
+        lines += [f"# HELP {full} {meaning}", f"# TYPE {full} {kind}"] if streams else []
+        for stream in streams:
+            value = int(getattr(stream, name.removesuffix("_total")))
+            lines.append(f'{full}{{stream="{stream.name.translate(_ESCAPED)}"}} {value}')
+    return lines
 
 
 def _metric(name: str, kind: str, meaning: str, value: float) -> list[str]:

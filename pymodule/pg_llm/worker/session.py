@@ -30,6 +30,11 @@ _EXTENSION = """
     SELECT n.nspname FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace
     WHERE e.extname = 'pg_llm'
 """
+_STREAMS = sql.SQL("""
+    SELECT s.name, s.state = 'running', coalesce(sum(s.rows), 0)::int8, coalesce(sum(s.dead), 0)::int8,
+           coalesce(sum(s.late), 0)::int8, coalesce(sum(s.lag), 0)::int8
+    FROM {} AS s GROUP BY s.name, s.state ORDER BY s.name
+""")
 
 
 class NotInstalled(Exception):
@@ -62,11 +67,24 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamFigures:
+    """How far a stream of the worker's role is, over all partitions."""
+
+    name: str
+    running: bool
+    rows: int
+    dead: int
+    late: int
+    lag: int
+
+
+@dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits for a worker: how many rows, and for how many seconds the oldest of them."""
+    """What waits for a worker: how many rows, and for how many seconds the oldest of them; the streams it may read."""
 
     rows: int
     seconds: float
+    streams: tuple[StreamFigures, ...] = ()
 
 
 @contextlib.contextmanager
@@ -90,9 +108,10 @@ def backlog(dsn: str, pid: int) -> Backlog | None:
     """What waits for the worker whose process on the server has this number, by a connection of its own."""
     with connected(dsn) as connection:
         query = sql.SQL("SELECT waiting, extract(epoch FROM lag)::float8 FROM {} WHERE pid = {}")
-        view = sql.Identifier(schema_of_extension(connection), "llm_workers")
-        row = connection.execute(query.format(view, pid)).fetchone()
-    return Backlog(*row) if row else None
+        schema = schema_of_extension(connection)
+        row = connection.execute(query.format(sql.Identifier(schema, "llm_workers"), pid)).fetchone()
+        streams = connection.execute(_STREAMS.format(sql.Identifier(schema, "stream_stats"))).fetchall()
+    return Backlog(row[0], row[1], tuple(StreamFigures(*stream) for stream in streams)) if row else None
 
 
 def connected(dsn: str) -> psycopg.Connection[tuple[Any, ...]]:

@@ -118,6 +118,16 @@ def test_what_may_be_right_stays(column: list[str], odd: str) -> None:
     assert [each for each in column_errors(Counter([*column, odd])) if not each.suspect] == []
 
 
+def test_a_unit_is_left_out_where_the_size_tells_which() -> None:
+    large = [f"{n} kg" for n in range(10, 60)] * 3 + [f"{n}000 g" for n in range(10, 20)]
+    found = {each.old: each.new for each in column_errors(Counter([*large, "23", "14000"]))}
+    assert found["23"] == "23 kg"
+    assert "14000" not in found
+    # 110 may be of either.
+    mixed = [f"{n} kg" for n in range(1, 300)] + [f"{n} g" for n in range(100, 120)]
+    assert "110" not in {each.old for each in column_errors(Counter([*mixed, "110"]))}
+
+
 def test_two_columns_that_contradict_each_other_are_reported_and_not_repaired() -> None:
     teams = [("A", "Alfa"), ("B", "Beta"), ("C", "Gamma"), ("D", "Delta")] * 25
     codes, names = [[row[place] for row in [*teams, ("A", "Beta")]] for place in (0, 1)]

@@ -485,3 +485,52 @@ def test_a_value_that_stands_in_another_column() -> None:
     found = {cell: each.new for cell, each in by_cell(ensemble.detect(of)).items() if cell not in of.marks}
     # What is no known value of the column may be anything.
     assert found == {(5, 1): "Hamar"}
+
+
+LARGE = {"Bergen": 12_000, "Hamar": 9_000, "Molde": 8_000, "Narvik": 5_000, "Austria": 300, "Australia": 4_000}
+
+
+@pytest.mark.parametrize("times", [1, 10])
+def test_a_misspelling_that_many_rows_share_is_one_by_its_share(times: int) -> None:
+    slips = {"Bergn": ("Bergen", 60), "Hamra": ("Hamar", 40), "Mollde": ("Molde", 40), "Narwik": ("Narvik", 20)}
+    counts = Counter(LARGE) + Counter({slip: count for slip, (_, count) in slips.items()})
+    of = table(town=[town for town, count in counts.items() for _ in range(count * times)])
+    found = {of.columns[0].value(row): new for (row, _), new in proposed(of).items()}
+    assert found == {slip: right for slip, (right, _) in slips.items()}
+
+
+def test_a_misspelling_that_recurs_beside_one_determinant_is_one() -> None:
+    # Bergn has no postcode of its own, Berg has one.
+    towns = {"5003": "Bergen", "5004": "Bergen", "5005": "Bergen", "2317": "Hamar", "6411": "Molde", "1733": "Berg"}
+    rows = [(code, town) for code, town in towns.items() for _ in range(200 if town != "Berg" else 4)]
+    rows += [(code, "Bergn") for code in ("5003", "5004", "5005") for _ in range(3)]
+    codes, names = zip(*rows, strict=True)
+    found = proposed(table(code=[*codes], town=[*names]))
+    assert found == {(row, 1): "Bergen" for row, name in enumerate(names) if name == "Bergn"}
+
+
+@pytest.mark.parametrize("is_product", [True, False])
+@pytest.mark.parametrize("word", [None, "#REF!"])
+def test_a_number_that_two_others_give(is_product: bool, word: str | None) -> None:
+    chance = random.Random(4)
+    rows = []
+    for _ in range(200):
+        price, amount = round(chance.uniform(2, 90), 2), chance.randint(2, 30)
+        made = price * amount if is_product else price + amount
+        rows.append([f"{price:.2f}", str(amount), f"{made:.2f}"])
+    right = [list(row) for row in rows]
+    rows[3][2] = rows[4][0] = rows[5][1] = word
+    rows[6][2] = rows[6][2].replace(".", "")
+    # A fee is no slip, and of two missing numbers neither is known.
+    rows[7][2] = f"{float(rows[7][2]) + 7:.2f}"
+    rows[8][0] = rows[8][1] = None
+    found = proposed(build(["price", "amount", "total"], list(zip(*rows, strict=True))))
+    assert found == {cell: right[cell[0]][cell[1]] for cell in ((3, 2), (4, 0), (5, 1), (6, 2))}
+
+
+def test_no_number_is_made_of_numbers_that_agree_by_chance() -> None:
+    chance = random.Random(5)
+    columns = [[str(chance.randint(0, most)) if n % 20 else None for n in range(300)] for most in (1, 1, 2, 9)]
+    pairs = enumerate(zip(*columns[:2], strict=True))
+    columns.append([str(int(a or 0) * int(b or 0)) if n % 7 else None for n, (a, b) in pairs])
+    assert proposed(build("abcde", columns)) == {}

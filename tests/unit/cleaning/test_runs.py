@@ -10,10 +10,11 @@ from echo import EchoHost
 from fake_catalog import FakeCatalog
 from fake_connection import Call, FakeConnection
 from pg_llm.ask.host import sql_check
-from pg_llm.cleaning import overview, repairs, runs
+from pg_llm.cleaning import overview, repairs, review, runs
 from pg_llm.cleaning.host import analysis
 from pg_llm.cleaning.host.analysis import run_in_worker
 from pg_llm.cleaning.repairs import Choice
+from pg_llm.cleaning.review import form_of
 from pg_llm.database import relation_names
 from pg_llm.database.connection import DatabaseError, Row
 from pg_llm.errors import Error, InvalidInput, UndefinedRun
@@ -158,9 +159,55 @@ def test_a_mark_is_of_a_cell_that_exists(town: FakeConnection) -> None:
     assert '"id": …' in raised.value.hint
 
 
+def questions(columns: dict[str, list[review.Value]], answers: dict[str, dict[str, review.Value]], k: int) -> list[Any]:
+    """What is asked of a table without doubts: the column and the value."""
+    forms = [
+        form
+        for name, values in columns.items()
+        for form in review.of_column(name, [(str(n), value) for n, value in enumerate(values)], answers.get(name, {}))
+    ]
+    counts = {name: len(of) for name, of in answers.items()}
+    return [(each["column"], each["old"]) for each in review.choose([], forms, 1.0, counts, k)]
+
+
+def test_questions_are_of_several_columns_and_forms() -> None:
+    weights = [f"{n} oz" for n in range(80)]
+    columns: dict[str, list[review.Value]] = {
+        "weight": [*weights[:40], *map(str, range(40))],
+        "name": ["Anna Berg", "Carl Dahl"] * 40,
+        "note": [None] * 80,
+    }
+    # Where forms are mixed, both are asked about before the column with one form, and what is missing last.
+    assert {(column, form_of(old)) for column, old in questions(columns, {}, 2)} == {("weight", "9 a"), ("weight", "9")}
+    assert questions(columns, {}, 40)[-1] != ("note", None)
+    # A form that is wrong is asked about until it is learnt, and then no more.
+    wrong = {"weight": {"0": "0", "1": "1"}}
+    assert [form_of(old) for _, old in questions(columns, wrong, 1)] == ["9 a"]
+    many = {"weight": {str(n): str(n) for n in range(8)}}
+    asked = questions(columns | {"weight": weights}, many, 3)
+    assert len(set(asked)) == 3
+    # One value after the other: a second answer bears the first out.
+    codes: dict[str, list[review.Value]] = {"code": ["a.", "b.", "c."] * 20}
+    assert questions(codes, {"code": {"0": "ash", "1": "box", "2": "cedar", "4": "box"}}, 2) == [
+        ("code", "a."),
+        ("code", "c."),
+    ]
+
+
+def test_doubts_are_asked_about_by_what_they_tell_of_others() -> None:
+    doubts = [
+        {"key": str(n), "column": column, "detector": "source", "gain": gain, "of_detector": 90.0, "old": "x"}
+        for column, gain in (("a", 10.0), ("b", 8.0))
+        for n in range(3)
+    ]
+    asked = review.choose(doubts, [], 1.0, {"a": 0}, 4)
+    assert [each["column"] for each in asked] == ["a", "b", "a", "b"]
+    assert "gain" not in asked[0]
+
+
 def test_cells_to_review_are_unmarked(town: FakeConnection) -> None:
     doubted = {"key": key(1), "column": "name", "old": "OSLO", "new": "Oslo", "confidence": 0.5, "alike": 9}
-    town.answer("ORDER BY c.alike * (1.01 - coalesce(c.confidence, 0)) DESC", lambda _: [doubted | {"expected": 5.0}])
+    town.answer("WHERE c.rank <= $2", [doubted | {"detector": "case", "gain": 5.0, "of_detector": 5.0}])
     town.answer("c.key = ANY($2::jsonb[])", [{"key": key(80), "column": "name"}])
     first, *others = faces.llm_review.__wrapped__(town, RUN, 3)
     assert first == doubted
@@ -169,15 +216,15 @@ def test_cells_to_review_are_unmarked(town: FakeConnection) -> None:
         ("size", "0", None),
     }
     assert {each["alike"] for each in others} == {80, 81}
-    assert "NOT EXISTS ( SELECT FROM llm.mark" in town.asked("LIMIT $2")[-1].query
-    # A form whose answer was another value is asked about again, and before all others.
-    marks = [{"key": key(0), "column": "size", "value": "10"}]
+    assert "NOT EXISTS ( SELECT FROM llm.mark" in town.asked("WHERE c.rank <= $2")[-1].query
+    # A form whose answer was written otherwise is asked about again, and before all others.
+    marks = [{"key": key(0), "column": "size", "value": "10 m"}]
     town.answer('SELECT key::text AS key, "column"::text AS "column", value FROM llm.mark', marks)
     again = faces.llm_review.__wrapped__(town, RUN, 5)
-    assert [each["column"] for each in again[:3]] == ["size", "size", "size"]
-    assert len({each["key"] for each in again}) == 5
+    assert [each["column"] for each in again[:2]] == ["size", "size"]
+    assert len({(each["key"], each["column"]) for each in again}) == 5
     town.answer("AS c0", [])
-    town.answer("ORDER BY c.alike * (1.01 - coalesce(c.confidence, 0)) DESC", [])
+    town.answer("WHERE c.rank <= $2", [])
     assert faces.llm_review.__wrapped__(town, RUN, 3) == []
     with pytest.raises(InvalidInput, match="k must be at least 1, not 0"):
         faces.llm_review.__wrapped__(town, RUN, 0)

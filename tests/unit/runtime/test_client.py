@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pg_llm import protocol
-from pg_llm.errors import HostUnavailable, UndefinedModel, to_wire
+from pg_llm.errors import HostLost, UndefinedModel, to_wire
 from pg_llm.protocol import Message
 from pg_llm.runtime import client
 from pg_llm.runtime.result_cache import ResultCache
@@ -161,7 +161,7 @@ def test_a_host_that_dies_while_it_answers_is_asked_again(host: Callable[..., Ho
 
 def test_a_host_that_always_dies_is_given_up(host: Callable[..., Host]) -> None:
     listener = host(lambda requests: [b""])
-    with pytest.raises(HostUnavailable, match="3 times"):
+    with pytest.raises(HostLost, match="3 times"):
         run(["a"])
     assert listener.connections == 3
 
@@ -243,5 +243,5 @@ def test_a_host_that_cannot_be_reached_is_not_one_that_does_not_run(
     monkeypatch.setattr(client, "_connection", None)
     assert client.ask_if_running({"op": "status"}, lambda: None) is None
     host(lambda requests: [b""])
-    with pytest.raises(HostUnavailable, match="3 times"):
+    with pytest.raises(HostLost, match="3 times"):
         client.ask_if_running({"op": "status"}, lambda: None)

@@ -29,6 +29,18 @@ def test_remembers_by_model_options_and_text() -> None:
     assert cache.get(("n", "{}", "other")) is None
 
 
+def test_texts_are_forgotten_in_any_case_and_so_are_results_that_hold_them() -> None:
+    cache = ResultCache(3 * _cost() + 20)
+    for text, result in (("a Name", "x1"), ("other", "a NAME"), ("else", "x2")):
+        cache.put(_key(text), result)
+    cache.forget(["naMe", ""])
+    assert [cache.get(_key(text)) for text in ("a Name", "other", "else")] == [None, None, "x2"]
+    # The room is free again.
+    cache.put(_key("b"), "rb")
+    cache.put(_key("c"), "rc")
+    assert [cache.get(_key(text)) for text in ("else", "b", "c")] == ["x2", "rb", "rc"]
+
+
 def test_the_least_recently_used_goes_first() -> None:
     cache = ResultCache(2 * _cost())
     cache.put(_key("a"), "ra")

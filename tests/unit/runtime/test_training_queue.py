@@ -281,3 +281,12 @@ def test_the_environment_is_the_hosts_without_strangers_settings(monkeypatch: py
     assert (found["HOME_OF_THE_TEST"], found["GOMP_SPINCOUNT"]) == ("y", "5")
     assert os.path.isdir(f"{found['PYTHONPATH']}/pg_llm")
     assert process.environment("/logs")["TENSORBOARD_LOGGING_DIR"] == "/logs"
+
+
+def test_what_a_killed_training_read_of_a_person_is_removed(data: Path) -> None:
+    for name, row in (("theirs", r'["Zo\u00eb M", "a"]'), ("other", '["Bob", "a"]')):
+        (data / name).mkdir(parents=True)
+        (data / name / "lock").touch()
+        (data / name / "rows.jsonl").write_text(f"{row}\n")
+    process.remove_abandoned_with(["zo\u00eb", ""])
+    assert [file.name for file in data.iterdir()] == ["other"]

@@ -192,7 +192,7 @@ def test_the_score_names_each_term_once() -> None:
 def test_statistics_of_a_table_that_was_never_analyzed() -> None:
     db = FakeConnection()
     db.answer("pg_relation_size", [{"pages": 4}])
-    db.answer("TABLESAMPLE SYSTEM (100.000000)", [{"rows": 30.0, "size": 7.5, "analyzed": -1.0}])
+    db.answer("TABLESAMPLE SYSTEM (100.000000)", [{"rows": 40.0, "worded": 30.0, "size": 7.5, "analyzed": -1.0}])
     db.answer(
         "WITH common AS",
         [{"term": "a", "frequency": 3.0, "impact": 1.5}, {"term": "b", "frequency": 0.0, "impact": None}],
@@ -200,3 +200,5 @@ def test_statistics_of_a_table_that_was_never_analyzed() -> None:
     assert bm25.statistics(db, 1, "public.x", "words", "c.words", ["a", "b"]) == Statistics(
         30.0, 7.5, {"a": 3.0}, {"a": 1.5}
     )
+    # Shares of common terms are of all rows; those without words are no documents.
+    assert db.asked("WITH common AS")[0].values[4] == 40.0

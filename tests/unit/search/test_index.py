@@ -27,7 +27,7 @@ def indexed(db: FakeConnection, host: EchoHost) -> FakeIndex:
 def create(db: FakeConnection, **changed: Any) -> None:
     given: dict[str, Any] = {"columns": ["title", "body"], "name": None, "key": None, "model": None}
     options = ("method", "metric", "sync", "chunking", "chunk_tokens", "chunk_overlap", "template", "storage")
-    index.create(db, "paper", **(given | {option: ROW[option] for option in options} | changed))
+    index.create(db, "paper", **(given | {option: ROW[option] for option in (*options, "sentences")} | changed))
 
 
 def test_an_index_is_made_beside_the_table_and_filled(papers: FakeIndex) -> None:
@@ -94,7 +94,7 @@ def test_the_same_index_again_goes_on(indexed: FakeIndex) -> None:
 def test_something_in_the_way(indexed: FakeIndex) -> None:
     with pytest.raises(DuplicateIndex, match='already has a semantic index "paper_embedding" that differs') as raised:
         create(indexed.db, metric="l2")
-    assert raised.value.detail == "On title, body: echo; hnsw, cosine, live, auto"
+    assert raised.value.detail == "On title, body: echo; hnsw, cosine, live, auto, none"
     indexed.db.answer("to_regclass($1)::oid::int8", [{"oid": 9}])
     with pytest.raises(DuplicateIndex, match='already a table, view or index "title"'):
         create(indexed.db, name="title")
@@ -268,7 +268,7 @@ def test_the_document_is_the_same_in_every_session(db: FakeConnection, host: Ech
 
 def test_the_faces_check_arguments(papers: FakeIndex) -> None:
     face = faces.semantic_index.__wrapped__
-    good = ("paper", ["title"], None, None, "hnsw", "cosine", "live", None, "auto", None, 0, None, "vector")
+    good = ("paper", ["title"], None, None, "hnsw", "cosine", "live", None, "auto", None, 0, None, "vector", "none")
     face(papers.db, *good)
     for position, wrong, message in (
         (0, None, "target must not be NULL"),

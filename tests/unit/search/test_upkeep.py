@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -233,3 +234,25 @@ def test_a_backfill_leaves_what_others_write_all_the_time_to_them(
 
 def _key(id: int) -> str:
     return json.dumps({"id": id})
+
+
+def test_sentences_on_another_subject_follow_the_chunks(papers: FakeIndex, host: EchoHost) -> None:
+    """They have places of their own, numbers behind the chunks', and no words: these are counted with the chunk's."""
+
+    def answer(inputs: Sequence[str], options: dict[str, Any]) -> list[str]:
+        assert options == {"sentences": "outlying"}
+        found = []
+        for before, chunk, after in map(json.loads, inputs):
+            own = [[6, 11, json.dumps(vector("house"))]] if "house" in chunk else []
+            found.append(json.dumps({"embedding": json.dumps(vector(before + chunk + after)), "sentences": own}))
+        return found
+
+    papers.db.answer("FROM llm.semantic_index AS i", [ROW | {"sentences": "outlying"}])
+    host.answers["chunk_embedding"] = answer
+    papers.texts = {1: "tree, house\nsea", 2: "a tree"}
+    upkeep.follow(papers.db, fired())
+    assert papers.is_true()
+    assert [chunk[:3] for chunk in papers.chunks[1]] == [(1, 1, 12), (2, 13, 16), (3, 7, 12)]
+    assert papers.chunks[1][2][4] == pytest.approx(vector("house"))
+    assert [chunk[5] for chunk in papers.chunks[1]] == ["tree, house", "sea", ""]
+    assert len(papers.chunks[2]) == 1

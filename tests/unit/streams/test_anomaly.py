@@ -35,7 +35,7 @@ def test_one_outlier_hides_no_other() -> None:
 
 
 def test_values_that_never_differ() -> None:
-    for method in anomaly.OPTIONS:
+    for method in ("robust_z", "ewma"):
         found = scores({"method": method}, [5.0] * 12 + [6.0])
         assert found[11] == 0
         assert found[12] == math.inf
@@ -77,3 +77,20 @@ def test_what_is_no_number_changes_nothing() -> None:
 def test_what_is_no_score(given: object) -> None:
     with pytest.raises(InvalidInput):
         anomaly.checked(given)
+
+
+def test_a_season_is_compared_with_itself() -> None:
+    checked, state = anomaly.checked({"value": "x", "method": "seasonal", "hours": 24}), {}
+    chance = random.Random(3)
+    found = []
+    for hour in range(24 * 10):
+        # Busy by day, quiet by night.
+        value = (1000 if 8 <= hour % 24 < 20 else 10) + chance.gauss(0, 3)
+        found.append(anomaly.score(checked, state, value, hour * 3600.0 + 100))
+    assert found[: 24 * 5] == [None] * 24 * 5
+    assert all(score is not None and abs(score) < 30 for score in found[24 * 5 :])
+    # What is usual by day is not so by night.
+    night, day = 24 * 10 * 3600.0, (24 * 10 + 12) * 3600.0
+    assert (anomaly.score(checked, dict(state), 1000, night) or 0) > 100
+    assert abs(anomaly.score(checked, dict(state), 1000, day) or 0) < 30
+    assert anomaly.score(checked, state, 5, None) is None

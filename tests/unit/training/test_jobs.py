@@ -80,6 +80,7 @@ def db(db: FakeConnection) -> FakeConnection:
     db.answer("SELECT FROM llm.model_file WHERE digest")
     db.answer("INSERT INTO llm.model_file")
     db.answer("INSERT INTO llm.run")
+    db.answer("INSERT INTO llm.training_lineage")
     db.answer("INSERT INTO llm.model (name", [{"name": "moods"}])
     table(db, QUERY, ROWS)
     return db
@@ -104,7 +105,11 @@ def test_a_model_is_trained_stored_registered_and_recorded(
     assert fit(db) == {"model": "moods", "method": "head", "seconds": 1.5, **trainer.result["metrics"]}
     assert db.messages == []
     (job,) = trainer.jobs
-    assert (job["task"], job["method"], job["options"]) == ("classify", "head", {"validation": 0.2, "seed": 0})
+    assert (job["task"], job["method"], job["options"]) == (
+        "classify",
+        "head",
+        {"validation": 0.2, "seed": 0, "augment": 0},
+    )
     assert job["base"]["name"] == "minilm"
     assert trainer.rows == embedded(ROWS)
     assert trainer.about == {
@@ -116,7 +121,8 @@ def test_a_model_is_trained_stored_registered_and_recorded(
         "target": "classify",
         "name": "moods",
     }
-    assert [request.task for request in host.requests] == ["text_vectors", "load", "resolve"]
+    assert [request.task for request in host.requests] == ["text_vectors", "load", "resolve", "fingerprint"]
+    assert db.asked("INSERT INTO llm.training_lineage")[0].values == ("d" * 64, 0, "k", "0f")
     (stored,) = db.asked("INSERT INTO llm.model_file")
     assert (stored.values, stored.role) == (("d" * 64, "model.json", 0, b"{}"), 99)
     (model,) = db.asked("INSERT INTO llm.model (name")

@@ -35,7 +35,7 @@ def test_a_head_reads_with_its_base(task: str, method: str, builds_on_base: bool
 def test_a_relations_model_may_name_its_recogniser() -> None:
     given = {"entities_model": "lac", "seed": 3}
     job = TrainingJob.checked("relations", "head", given)
-    assert (job.entities_model, job.options) == ("lac", {"validation": 0.2, "seed": 3})
+    assert (job.entities_model, job.options) == ("lac", {"validation": 0.2, "seed": 3, "augment": 0})
     assert given == {"entities_model": "lac", "seed": 3}
 
 

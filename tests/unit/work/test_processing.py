@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 from fake_connection import SUPERUSER, Call, FakeConnection
 from pg_llm.database.connection import DatabaseError
-from pg_llm.errors import ConcurrentChange, EndpointFailed, HostUnavailable, InvalidInput
+from pg_llm.errors import ConcurrentChange, EndpointFailed, HostLost, HostUnavailable, InvalidInput
 from pg_llm.work import processing
 from pg_llm.work.processing import Count
 
@@ -21,6 +21,7 @@ class FakeQueue:
     db: FakeConnection
     waiting: dict[int, str | None]
     released: list[tuple[int, int, str | None, float]] = field(default_factory=list)
+    singled_out: list[tuple[int, str]] = field(default_factory=list)
     claims: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -36,13 +37,16 @@ class FakeQueue:
         self.db.answer("WITH due AS", self.claim)
         self.db.answer("DELETE FROM llm.all_work WHERE id", self.finish)
         self.db.answer("attempts = least(w.attempts + $2", self.release)
+        self.db.answer("losses = w.losses + 1", self.single_out)
         self.db.answer("UPDATE llm.all_worker")
 
     def due(self, call: Call) -> list[dict[str, object]]:
         return [{"kind": "index", "object": 7}] if self.waiting and "index" in call.values[1] else []
 
     def claim(self, call: Call) -> list[dict[str, object]]:
-        kind, number, all_rows, limit = call.values
+        kind, number, all_rows, limit, is_lost = call.values
+        if is_lost:
+            return []
         assert (kind, number) == ("index", 7)
         taken = [item for item in self.waiting.items() if (item[1] is None) == all_rows][:limit]
         self.claims += [len(taken)] if taken else []
@@ -58,6 +62,13 @@ class FakeQueue:
         for id in ids:
             del self.waiting[id]
             self.released.append((id, attempts, error, seconds))
+        return []
+
+    def single_out(self, call: Call) -> list[dict[str, object]]:
+        ids, error, _ = call.values
+        for id in ids:
+            del self.waiting[id]
+            self.singled_out.append((id, error))
         return []
 
 
@@ -168,3 +179,21 @@ def test_a_kind_without_a_handler_is_left(db: FakeConnection) -> None:
     queue = FakeQueue(db, {1: None})
     assert processing.run(db, {}, None).total == 0
     assert queue.waiting == {1: None}
+
+
+def test_rows_over_which_the_host_died_are_tried_alone(run: Callable[..., tuple[Count, FakeQueue]]) -> None:
+    """No halving, as each half would end the host twice; one that is alone has failed."""
+    count, queue = run(failing(3, error=HostLost("gone")), 4)
+    assert (count.done, count.failed) == (0, 4)
+    assert queue.singled_out == [(1, "gone"), (2, "gone"), (3, "gone"), (4, "gone")]
+    count, queue = run(failing(1, error=HostLost("gone")), 1)
+    assert [release[:3] for release in queue.released] == [(1, 1, "gone")]
+
+
+def test_a_request_for_all_rows_is_not_blamed_for_the_host(db: FakeConnection) -> None:
+    def process(_: object, number: int, keys: str) -> None:
+        raise HostLost("gone")
+
+    queue = FakeQueue(db, {1: None})
+    assert processing.run(db, {"index": process}, None).failed == 1
+    assert [release[:3] for release in queue.released] == [(1, 0, "gone")]

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from pg_llm.worker import command, loop, metrics, session
 from pg_llm.worker.metrics import Figures
-from pg_llm.worker.session import Backlog
+from pg_llm.worker.session import Backlog, StreamFigures
 
 
 class FakeSession:
@@ -104,6 +104,20 @@ def test_the_figures_in_the_format_of_prometheus() -> None:
         "pg_llm_worker_lag_seconds 1.5",
     ]
     assert "# TYPE pg_llm_worker_rows_total counter" in lines
+
+
+def test_the_figures_of_streams() -> None:
+    streams = (StreamFigures('a "b"\\\n', True, 5, 1, 2, 3), StreamFigures("other", False, 0, 0, 0, 0))
+    lines = metrics.exposition(Figures(), Backlog(0, 0, streams)).splitlines()
+    assert r'pg_llm_stream_rows_total{stream="a \"b\"\\\n"} 5' in lines
+    assert [line for line in lines if '"other"' in line] == [
+        'pg_llm_stream_running{stream="other"} 0',
+        'pg_llm_stream_rows_total{stream="other"} 0',
+        'pg_llm_stream_dead_total{stream="other"} 0',
+        'pg_llm_stream_late_total{stream="other"} 0',
+        'pg_llm_stream_lag{stream="other"} 0',
+    ]
+    assert lines.count("# TYPE pg_llm_stream_lag gauge") == 1
 
 
 def test_figures_are_shown_while_there_is_no_server() -> None:

@@ -90,9 +90,17 @@ def _without_unit(_: str, __: str | None) -> Convert:
         # Signs after it make a part of something else of the number: 5'11", 7-Eleven, 10:30.
         if match is None or (rest and re.search(r"\d|^[.,:;()'\"#/+-]", rest)) or not (rest or match["before"]):
             return None
-        return None if rest and match["before"] and match["before"].isalpha() else match["amount"]
+        if rest and match["before"] and match["before"].isalpha():
+            return None
+        return match["amount"] if not _is_name(rest) else None
 
     return convert
+
+
+def _is_name(words: str) -> bool:
+    """Whether several words after a number are a name rather than a unit: 24 Hour Fitness."""
+    first, *others = words.split() or [""]
+    return bool(others) and first[:1].isupper() and units.find(first) is None and currencies.code(first) is None
 
 
 def _unit_alone(_: str, __: str | None) -> Convert:

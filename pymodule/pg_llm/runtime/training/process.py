@@ -70,6 +70,19 @@ def remove_abandoned() -> None:
             _remove_all(abandoned)
 
 
+def remove_abandoned_with(texts: Iterable[str]) -> None:
+    """Remove the training folders of processes that were killed whose rows hold one of these texts, in any case."""
+    sought = [json.dumps(text)[1:-1].casefold() for text in texts if text]
+    if sought and FOLDER.is_dir():
+        with file_locks.exclusive(_LOCK):
+            abandoned = _acquire_abandoned()
+            for folder in list(abandoned):
+                with (folder / "rows.jsonl").open(encoding="utf-8") as file:
+                    if not any(text in line.casefold() for line in file for text in sought):
+                        os.close(abandoned.pop(folder))
+            _remove_all(abandoned)
+
+
 def _acquire_abandoned() -> dict[Path, int]:
     """The folders whose processes were killed, and the descriptors of their locks."""
     abandoned = {}

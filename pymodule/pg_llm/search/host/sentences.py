@@ -25,9 +25,16 @@ def ranges(text: str) -> list[Range]:
     for match in _END.finditer(text):
         if match[0].startswith(".") and _is_abbreviation(text[max(start, match.start() - 12) : match.start()]):
             continue
+        if _goes_on(text, match):
+            continue
         found += _cut(text, start, match.end())
         start = match.end()
     return found + _cut(text, start, len(text))
+
+
+def _goes_on(text: str, end: re.Match[str]) -> bool:
+    """Whether this is a single line break before a small letter, as in texts whose lines are of one length."""
+    return end[0].count("\n") == 1 and end[0][0] == "\n" and text[end.end() : end.end() + 1].islower()
 
 
 def _is_abbreviation(before: str) -> bool:

@@ -12,7 +12,7 @@ from pg_llm.models.spec import ModelSpec
 from pg_llm.runtime.training import checkpoints, dataset
 from pg_llm.runtime.training.dataset import Example
 from pg_llm.runtime.training.report import Report
-from pg_llm.training.host import entity_pair_examples
+from pg_llm.training.host import augmentation, entity_pair_examples
 
 # With so many rows or fewer a transformer is trained again on all of them. Of so few the best epoch is found by luck.
 _REFITTED_ROWS = 1000
@@ -48,6 +48,7 @@ def _train_head(
     from pg_llm.training.host import head, logistic
 
     multi_label, seed = job["task"] == "tag", job["options"]["seed"]
+    training = augmentation.augmented(training, job["options"].get("augment", 0), seed)
     examples = training + validation
     of_pairs = "negative_label" in job
     vectors = _pair_vectors(job, examples, report) if of_pairs else text_vectors(job, examples, report)
@@ -161,11 +162,13 @@ def _fine_tune(
         model.save(folder)
         return metrics
     plan = schedule.of(job["task"], job["method"], len(training), job["options"])
+    copies, seed = job["options"].get("augment", 0), job["options"]["seed"]
     scratch = folder.parent / checkpoints.FOLDER
-    metrics = model.train(training, validation, job["method"], plan, scratch, report)
+    augmented = augmentation.augmented(training, copies, seed)
+    metrics = model.train(augmented, validation, job["method"], plan, scratch, report)
     if len(examples) <= _REFITTED_ROWS:
         # Measured on rows that it did not see; in the model that is kept none of the few is spared.
-        model.refit(examples, job["method"], plan, scratch, report)
+        model.refit(augmentation.augmented(examples, copies, seed), job["method"], plan, scratch, report)
     model.save(folder)
     return metrics
 

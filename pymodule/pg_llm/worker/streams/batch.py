@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
 from pg_llm.streams.dead_letters import DeadLetter
@@ -19,8 +19,8 @@ MOST_BYTES = 16_000_000
 class Batch:
     """Records of the partitions that are held, each from the offset on that the database has."""
 
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
+    def __init__(self, max_bytes: int, text: Callable[[bytes | None], str] = text_of) -> None:
+        self._max_bytes, self._text = max_bytes, text
         self.records: list[Record] = []
         self.bytes = 0
         self.since = 0.0
@@ -61,7 +61,7 @@ class Batch:
             try:
                 if (size := len(record.payload or b"")) > self._max_bytes:
                     raise Undecodable(f"the record has {size} bytes, and {self._max_bytes} are read")
-                texts.append(text_of(record.payload))
+                texts.append(self._text(record.payload))
             except Undecodable as error:
                 letters.append(
                     DeadLetter.of_bytes(

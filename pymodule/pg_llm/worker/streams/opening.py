@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
 from psycopg import errors
 
+from pg_llm.streams.formats import text_of
 from pg_llm.worker.streams.http import Http
 from pg_llm.worker.streams.notify import Notify
 from pg_llm.worker.streams.pump import Pump
 from pg_llm.worker.streams.source import Source, SourceFailed
 
-__all__ = ["Pump", "opened"]
+__all__ = ["Pump", "decoder", "opened"]
 
-
+_PACKAGES = {"redis": "redis", "nats": "nats-py", "mqtt": "paho-mqtt"}
+_NO_KAFKA = "the worker has no package confluent-kafka"
 _MATCHING = (
     "SELECT t.name FROM pg_catalog.unnest(%s::pg_catalog.text[]) AS t (name) WHERE t.name OPERATOR(pg_catalog.~) %s"
 )
@@ -24,12 +26,14 @@ _MATCHING = (
 def opened(definition: dict[str, Any], dsn: str, connection: psycopg.Connection[Any]) -> Source:
     """Raises SourceFailed."""
     source: dict[str, Any] = definition["source"]
+    if definition["publish"] is not None:
+        return _publisher(definition)
     match source["kind"]:
         case "kafka":
             try:
                 from pg_llm.worker.streams.kafka import Kafka
             except ImportError:
-                raise SourceFailed("the worker has no package confluent-kafka") from None
+                raise SourceFailed(_NO_KAFKA) from None
             return Kafka(source, lambda pattern, names: _matching(connection, pattern, names))
         case "table":
             return Pump(definition)
@@ -37,7 +41,52 @@ def opened(definition: dict[str, Any], dsn: str, connection: psycopg.Connection[
             return Notify(source, dsn)
         case "http":
             return Http(source)
+        case "redis" | "nats" | "mqtt":
+            return _by_client(definition)
     raise SourceFailed(f"this worker reads no source of the kind {source['kind']}")
+
+
+def decoder(source: dict[str, Any]) -> Callable[[bytes | None], str]:
+    """What makes a text of a record. Raises SourceFailed."""
+    if source.get("format") != "avro":
+        return text_of
+    try:
+        from pg_llm.worker.streams.avro import Avro
+    except ImportError:
+        raise SourceFailed(_missing("fastavro")) from None
+    return Avro(source["registry"]).text
+
+
+def _missing(package: str) -> str:
+    return f"the worker has no package {package}: pip install {package}, where the worker is"
+
+
+def _by_client(definition: dict[str, Any]) -> Source:
+    """A source whose client is no part of what the worker needs. Raises SourceFailed where it is not there."""
+    source = definition["source"]
+    try:
+        match source["kind"]:
+            case "redis":
+                from pg_llm.worker.streams.redis import Redis
+
+                return Redis(source)
+            case "nats":
+                from pg_llm.worker.streams.nats import Nats
+
+                return Nats(source)
+        from pg_llm.worker.streams.mqtt import Mqtt
+
+        return Mqtt(source, definition["id"], definition["name"])
+    except ImportError:
+        raise SourceFailed(_missing(_PACKAGES[source["kind"]])) from None
+
+
+def _publisher(definition: dict[str, Any]) -> Source:
+    try:
+        from pg_llm.worker.streams.publisher import Publisher
+    except ImportError:
+        raise SourceFailed(_NO_KAFKA) from None
+    return Publisher(definition)
 
 
 def _matching(connection: psycopg.Connection[Any], pattern: str, names: Sequence[str]) -> list[str]:

@@ -22,19 +22,21 @@ class Pump(Source):
 
     def run(self, connection: psycopg.Connection[Any], ending: threading.Event) -> None:
         """Take what waits, and wait for more, as long as the stream runs."""
-        schema = schema_of_extension(connection)
-        call = sql.SQL("SELECT {}(%s, %s)").format(sql.Identifier(schema, "stream_run"))
         connection.execute("LISTEN llm_stream")
-        number, size = self._definition["id"], self._definition["max_batch"]
+        lease = "SELECT token FROM llm.stream_lease(%s, '{changes}')"
         while not ending.is_set():
             # Counts as a consumer, so that writers tell.
-            connection.execute("SELECT llm.stream_lease(%s, '{changes}')", (number,))
-            while not ending.is_set():
-                row = connection.execute(call, (self._definition["name"], size)).fetchone()
-                if not row or not row[0]:
-                    break
+            row = connection.execute(lease, (self._definition["id"],)).fetchone()
+            while not ending.is_set() and self.take(connection, row[0] if row else None):
+                pass
             for _ in connection.notifies(timeout=_POLL, stop_after=1):
                 pass
+
+    def take(self, connection: psycopg.Connection[Any], token: int | None) -> int:
+        """Take a batch, under the token of the lease where it is held. Returns how many changes it had."""
+        call = sql.SQL("SELECT {}(%s, %s)").format(sql.Identifier(schema_of_extension(connection), "stream_run"))
+        row = connection.execute(call, (self._definition["name"], self._definition["max_batch"])).fetchone()
+        return int(row[0]) if row else 0
 
     def partitions(self) -> list[str]:
         return ["changes"]

@@ -26,6 +26,9 @@ _LEASE = 1.0
 # Seconds that a read waits at most, so that an end is heard.
 _SLICE = 0.1
 _SHORTEST, _LONGEST = 0.2, 10.0
+# A record waits for others so many times as long as the last batch took to write, and at most as the stream says: so
+# that few small batches are no burden to the server, and a quick transform makes nobody wait.
+_WAIT_PER_WRITE = 5.0
 
 
 class Reader(threading.Thread):
@@ -90,9 +93,10 @@ class Reader(threading.Thread):
             source.close()
 
     def _copy(self, connection: psycopg.Connection[Any], source: Source, writer: Writer) -> None:
-        size, wait = self.definition["max_batch"], self.definition["max_delay"] / 1000
+        size, most_delay = self.definition["max_batch"], self.definition["max_delay"] / 1000
         most = self.definition["source"].get("max_bytes", MAX_BYTES)
-        batch = Batch(most)
+        text = opening.decoder(self.definition["source"])
+        batch = Batch(most, text)
         # Offsets after the batch that is being written.
         after: dict[str, int] = {}
         looked = -_LEASE
@@ -101,11 +105,12 @@ class Reader(threading.Thread):
                 self._settle(source, writer, after)
             if time.monotonic() - looked >= _LEASE:
                 if self._lease(connection, source):
-                    batch = Batch(most)
+                    batch = Batch(most, text)
                 looked = time.monotonic()
             if not self._held:
                 self._ending.wait(_LEASE)
                 continue
+            wait = min(most_delay, _WAIT_PER_WRITE * writer.seconds)
             try:
                 records = source.read(size - len(batch.records), min(_SLICE, batch.left(wait)))
                 ends = source.ends()
@@ -115,14 +120,14 @@ class Reader(threading.Thread):
                 self._report(connection, error.partition, str(error))
                 self._held.pop(error.partition, None)
                 source.assign({partition: position for partition, (position, _) in self._held.items()})
-                batch = Batch(most)
+                batch = Batch(most, text)
                 continue
             batch.add([record for record in records if record.partition in self._held])
             if batch.is_due(size, wait):
                 self._settle(source, writer, after)
                 arguments, after = batch.arguments(self._held, ends)
                 writer.put(arguments)
-                batch = Batch(most)
+                batch = Batch(most, text)
         self._settle(source, writer, after)
 
     def _settle(self, source: Source, writer: Writer, after: Mapping[str, int]) -> None:
@@ -164,7 +169,7 @@ class Reader(threading.Thread):
 
 def parsed(row: dict[str, Any]) -> dict[str, Any]:
     """A row of llm.stream_assignments with its JSON read."""
-    return {**row, **{name: _json(row[name]) for name in ("source", "columns")}}
+    return {**row, **{name: _json(row[name]) for name in ("source", "columns", "publish")}}
 
 
 def _json(value: Any) -> Any:

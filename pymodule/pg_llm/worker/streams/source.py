@@ -7,6 +7,8 @@ import json
 import os
 from typing import Any, NamedTuple
 
+_DIGITS = 5
+
 
 class SourceFailed(Exception):
     """A source cannot be read just now; the message is shown in stream_stats."""
@@ -68,6 +70,14 @@ def setting(kind: str, name: str) -> str:
     if not value:
         raise SourceFailed(f"the worker's environment has no {variable}")
     return value
+
+
+def address(servers: str, port: int) -> dict[str, Any]:
+    """Host and port of one server. Raises SourceFailed."""
+    host, _, number = servers.partition(":")
+    if number and not (number.isdecimal() and len(number) <= _DIGITS):
+        raise SourceFailed("the port of the server is no number")
+    return {"host": host, "port": int(number or port)}
 
 
 def settings(kind: str, name: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -22,6 +23,8 @@ class Writer:
         self._connection, self._stream = connection, stream
         self._thread = ThreadPoolExecutor(1)
         self._written: Future[None] | None = None
+        # What the last batch took to write.
+        self.seconds = 0.0
 
     def put(self, arguments: Sequence[str]) -> None:
         """Have a batch written, once the one before it is."""
@@ -45,6 +48,8 @@ class Writer:
         self._thread.shutdown()
 
     def _write(self, arguments: Sequence[str]) -> None:
+        began = time.monotonic()
         row = self._connection.execute(_WRITE, (self._stream, *arguments)).fetchone()
+        self.seconds = time.monotonic() - began
         if row is None or row[0] < 0:
             raise Stopped

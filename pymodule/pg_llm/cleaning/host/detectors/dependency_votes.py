@@ -36,6 +36,8 @@ _SOUND_ELSEWHERE = 0.6
 _ONLY_HERE = 0.9
 # Rows that must agree, unless the other value looks like a misspelling or the dependency is declared.
 _MIN_ROWS = 3
+# Share of a misspelling's rows in groups where it is the most frequent value by chance.
+_MAX_LED = 0.1
 # Numbers longer than this twice over are not compared.
 _MAX_LENGTH = 20
 # Probability of one particular misspelling of a value.
@@ -69,6 +71,7 @@ class _ColumnVote:
         self._row_count = table.row_count
         self._names = [column.name for column in table.columns]
         self._pairs = [PairCounts(left, self._column) for left in self._lefts]
+        self._followers = [self._values_without_group(pairs) for pairs in self._pairs]
         self._groups: dict[tuple[int, int], _Group | None] = {}
         self._error_rate = min(0.5, max(0.005, 1 - dependencies[0].accuracy))
 
@@ -104,7 +107,8 @@ class _ColumnVote:
             group = self._group(place, left) if left else None
             others = group.size - bool(value) if group else 0
             if group and others:
-                votes.append(_Vote(dependency, self._lefts[place].values[left - 1], group, others))
+                left_value = self._lefts[place].values[left - 1]
+                votes.append(_Vote(dependency, left_value, group, others, self._followers[place]))
         if not votes:
             return None
         scores = {candidate: self._score(candidate, value, votes) for candidate in _candidates(votes, value)}
@@ -126,6 +130,13 @@ class _ColumnVote:
             f"{strongest.group.counts.get(new, 0)} of {strongest.group.size} rows with {left_is} have {new!r}",
             (strongest.dependency.left, strongest.left),
         )
+
+    def _values_without_group(self, pairs: PairCounts) -> frozenset[str]:
+        """Values that are nearly nowhere the most frequent one of a group."""
+        leads = pairs.size >= _MIN_ROWS
+        led = np.bincount(pairs.right[pairs.first[leads]], pairs.most[leads], len(self._column.occurrences))
+        following = np.flatnonzero((led <= _MAX_LED * self._column.occurrences)[1:])
+        return frozenset(self._column.values[place] for place in following.tolist())
 
     def _group(self, place: int, left: int) -> _Group | None:
         # Cached, since large groups are looked up for each of their values.
@@ -162,7 +173,11 @@ class _ColumnVote:
         elsewhere = max(self._counts.get(candidate, 0) - unchanged, 0.1) / self._total
         score = 0.0
         for vote in votes:
-            share = (vote.group.counts.get(candidate, 0) - unchanged) / (vote.others + 0.5)
+            same = vote.group.counts.get(candidate, 0) - unchanged
+            # A misspelling that leads no group is no more likely right where it recurs.
+            if unchanged and value in vote.followers and is_misspelling(value, vote.group.candidates[0], self._counts):
+                same = 0
+            share = same / (vote.others + 0.5)
             trust = min(1 - _EXCEPTIONS * (1 - vote.dependency.accuracy), _MAX_PROBABILITY)
             score += math.log(trust * share + (1 - trust) * elsewhere + 1e-9)
         score *= min(1.0, _INDEPENDENT / len(votes))
@@ -181,6 +196,7 @@ class _Vote:
     left: str
     group: _Group
     others: int
+    followers: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ import numpy as np
 
 from pg_llm.cleaning.host.detectors import (
     affixes,
+    balance_edits,
     calibration,
     case_and_space,
     dependencies,
@@ -35,6 +36,7 @@ from pg_llm.cleaning.host.table import Finding, Rows, Step, Table, Value, is_qua
 
 _T = TypeVar("_T")
 MARK = "mark"
+_MISSING = "missing"
 _MIN_LIFT = 0.3
 # A repair that is less probable is not proposed; the cell is still reported.
 MIN_CONFIDENCE = 0.5
@@ -87,6 +89,7 @@ class Ensemble:
         unsettled = [dependency for dependency in discovered if dependency.right not in settled]
         votes = ("votes", *declared, *sorted(settled))
         found += self._keep(votes, lambda: list(dependency_votes.detect(self._standardized, unsettled)))
+        found += self._keep((balance_edits.DETECTOR,), lambda: list(balance_edits.detect(self._standardized)))
         others = [finding for detector in _BY_NAME for finding in self._findings(detector)]
         others += learned_programs.detect(table)
         others += neighbour_values.detect(table)
@@ -210,6 +213,9 @@ def _combine(findings: Sequence[Finding]) -> Finding:
     with_repair = [finding for finding in findings if finding.confidence is not None]
     if not with_repair:
         return findings[0]
+    # That a word stands for no value does not contradict the value that other columns give.
+    given = [each for each in with_repair if each.determinant and each.new and (each.confidence or 0) >= MIN_CONFIDENCE]
+    with_repair = [each for each in with_repair if each.detector != _MISSING] if given else with_repair
     error: defaultdict[str | None, float] = defaultdict(lambda: 1.0)
     for finding in with_repair:
         error[finding.new] *= 1 - (finding.confidence or 0)

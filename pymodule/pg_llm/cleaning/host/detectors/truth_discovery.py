@@ -33,6 +33,8 @@ _MIN_ACCURACY, _MAX_ACCURACY = 0.02, 0.98
 # Accuracies must vary so many times more than chance makes them.
 _MIN_VARIANCE_RATIO = 3.0
 
+# Marked entities of an attribute that show whom to believe there; which few of them do not.
+_MANY_MARKS = 10
 _CONFIDENCE_IF_MARKED = 0.95
 # Lowest factor of confidence without marks, so that repairs are proposed for review.
 _MIN_CONFIDENCE = 0.51
@@ -93,7 +95,7 @@ def detect(table: Table, panel: SourcePanel) -> Iterator[Finding]:
         for entity, rows in zip(codes.tolist(), np.split(wrong[order], starts[1:]), strict=True):
             new, name = reports.texts[truth[entity] - 1], entities.values[entity - 1]
             reason = f"the most reliable values of {source.name} have {new!r} for {entities.name} = {name!r}"
-            confidence = estimate.confidence(reports, float(probability[entity]))
+            confidence = estimate.confidence(reports, entity, float(probability[entity]))
             yield Finding(reports.attribute, rows, new, confidence, DETECTOR, reason, (panel.entity, name), step)
 
 
@@ -185,11 +187,15 @@ class _TruthEstimate:
             degrees += int(known.sum())
         return degrees > 0 and chi_square >= _MIN_VARIANCE_RATIO * degrees
 
-    def confidence(self, reports: _Reports, probability: float) -> float:
-        """The truth's probability; without marks, discounted by the sources' mean accuracy."""
+    def confidence(self, reports: _Reports, entity: int, probability: float) -> float:
+        """The truth's probability; without enough marks, discounted by the sources' mean accuracy."""
+        if entity in reports.marked:
+            return _CONFIDENCE_IF_MARKED
         place = self.reports.index(reports)
         accuracy = self._mean_accuracy(self._right[place], self._reported[place])
-        return probability * (_CONFIDENCE_IF_MARKED if self._any_marked else max(accuracy, _MIN_CONFIDENCE))
+        unmarked = max(accuracy, _MIN_CONFIDENCE)
+        known = min(1.0, len(reports.marked) / _MANY_MARKS)
+        return probability * (unmarked + known * (_CONFIDENCE_IF_MARKED - unmarked))
 
     @staticmethod
     def _mean_accuracy(right: Floats, reported: Floats) -> float:

@@ -22,6 +22,8 @@ _STEP = Step("rare misspellings as the frequent spelling")
 # so is looked for among less frequent ones, whose neighbors are more often sound.
 _TRUST = {20: 1.0, 8: 0.9}
 _MIN_COMMON = {20: 10, 8: 8}
+# A misspelling that is frequent itself is at most one in so many of what is meant (a noisy channel).
+_RATIO_OF_COMMON = 20
 # A tie between two frequent spellings is broken if one is so many times as common.
 _TIE_RATIO = 10
 # Shorter words have too many neighbors that are words themselves.
@@ -70,7 +72,7 @@ def _repairs_at(counts: Mapping[str, int], ratio: int, trust: float) -> dict[str
             new = "".join(words.corrections.get(part, part) for part in parts)
             if new not in counts:
                 new = _nearest_frequent(parts, counts, ratio) or new
-            if trust < 1 and new not in counts:
+            if new == value or (trust < 1 and new not in counts):
                 continue
             reason = ", ".join(f"{words.corrections[part]!r} occurs often, {part!r} hardly" for part in changed)
             # If the repaired value occurs in the column, that confirms it; otherwise other words may be wrong, too.
@@ -147,14 +149,18 @@ def find_misspellings(counts: Mapping[str, int], most: Callable[[str], int], rat
     common = {value: count for value, count in short.items() if count >= _MIN_COMMON[ratio]}
     highest = max(common.values(), default=0)
     # A difference of case or space is a difference of format.
-    folded = {_fold(value) for value in common}
-    rare = [value for value, count in short.items() if ratio * count <= highest and _fold(value) not in folded]
+    folded = Counter(map(_fold, common))
+    rare = [
+        value
+        for value, count in short.items()
+        if ratio * count <= highest and folded[_fold(value)] == (value in common)
+    ]
     if not common or not rare:
         return _NONE
     index = EditDistanceIndex(common, most)
     sample = rare[:: len(rare) // _SAMPLE + 1]
     corrections = _nearest(sample, index, short, ratio)
-    probability = _probability(corrections, sample, index)
+    probability = _probability(corrections, sample, index, short, ratio)
     if probability < _MIN_PROBABILITY:
         return _NONE
     if len(sample) < len(rare):
@@ -170,12 +176,15 @@ def _nearest(
     values: Collection[str], index: EditDistanceIndex, counts: Mapping[str, int], ratio: int
 ) -> dict[str, str]:
     """The nearest frequent value of each; none where two are as near and about as frequent."""
-    nearest = {}
-    for value in values:
+    nearest: dict[str, str] = {}
+    # What is a misspelling itself, and more frequent, is nobody's right spelling.
+    for value in sorted(values, key=lambda value: -counts[value]):
         candidates = sorted(
             (distance, -counts[other], other)
             for other, distance in index.neighbors(value)
-            if counts[other] >= ratio * counts[value] and _differ_by_spelling(value, other)
+            if counts[other] >= (ratio if counts[value] < _MIN_COMMON[ratio] else _RATIO_OF_COMMON) * counts[value]
+            and other not in nearest
+            and _differ_by_spelling(value, other)
         )
         if candidates and (
             len(candidates) == 1
@@ -186,15 +195,28 @@ def _nearest(
     return nearest
 
 
-def _probability(corrections: Mapping[str, str], rare: Collection[str], index: EditDistanceIndex) -> float:
-    """One minus the false discovery rate: sound values, too, are sometimes near a frequent one."""
+def _probability(
+    corrections: Mapping[str, str],
+    rare: Collection[str],
+    index: EditDistanceIndex,
+    counts: Mapping[str, int],
+    ratio: int,
+) -> float:
+    """One minus the false discovery rate: sound values, too, are sometimes near a frequent one.
+
+    How often is seen where neither of two near values is so much rarer that it may be a misspelling of the other.
+    """
     if not corrections:
         return 0.0
     sound = sum(value not in corrections for value in rare)
     sample = index.texts[:: len(index.texts) // _SAMPLE + 1]
-    close = 0
-    for value in sample:
-        close += any(index.neighbors(value))
+
+    def may_both_be_sound(one: str, other: str) -> bool:
+        are_alike_frequent = counts[one] < ratio * counts[other] and counts[other] < ratio * counts[one]
+        # Two misspellings of one value are near each other.
+        return are_alike_frequent and (one not in corrections or corrections[one] != corrections.get(other))
+
+    close = sum(any(may_both_be_sound(value, other) for other, _ in index.neighbors(value)) for value in sample)
     chance = (close + _CLOSE) / (len(sample) + 1)
     expected = (sound + 1) * chance / (1 - chance) if chance < 1 else float(len(corrections))
     return max(0.0, 1 - (expected + _PRIOR) / (len(corrections) + _PRIOR))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
@@ -28,8 +28,10 @@ _MAX_CATEGORIES, _MAX_CATEGORY_SHARE, _MIN_TEXT_WORDS = 30, 0.2, 1.6
 _MAX_LENGTH = 200
 # The rarest words of a text, by which it is found.
 _RARE_WORDS = 3
-_DATE_SAMPLE, _MAX_DATE, _MIN_DATES = 300, 30, 0.7
+_SAMPLE, _MAX_DATE, _MOST = 300, 30, 0.7
 _NUMBER = re.compile(r"\d+")
+_PHONE = re.compile(r"(?:[-+()/. x]*\d)+")
+_MIN_PHONE, _MIN_DIVIDED = 7, 0.3
 _KINDS = {
     "email": "email",
     "phone": "phone",
@@ -73,8 +75,11 @@ class Field:
 
     def __init__(self, number: int, column: Column) -> None:
         self.number = number
-        kind = inference.infer(column.counts)
-        self.kind = "date" if _mostly_dates(column) else _kind(kind, column)
+        counts = {
+            value: times for value, times in zip(column.values, column.occurrences[1:].tolist(), strict=True) if times
+        }
+        kind = inference.infer(counts)
+        self.kind = _mostly(counts) or _kind(kind, column, counts)
         normalize = _NORMALIZERS.get(self.kind, folded)
         if self.kind == "date":
             normalize = _date_normalizer(kind)
@@ -83,7 +88,8 @@ class Field:
         form_of = np.zeros(len(column.values) + 1, dtype=np.int32)
         for code, value in enumerate(column.values, 1):
             if missing.kind(value) not in _MISSING:
-                form_of[code] = codes[normalize(value[:_MAX_LENGTH])]
+                form = normalize(value[:_MAX_LENGTH])
+                form_of[code] = codes[value if form == value else form]
         del codes[""]
         self.forms = list(codes)
         self.codes: Codes = form_of[column.codes]
@@ -152,23 +158,26 @@ class WordKeys:
 _MISSING = ("sure", "sign")
 
 
-def _kind(found: ColumnType, column: Column) -> str:
+def _kind(found: ColumnType, column: Column, counts: Mapping[str, int]) -> str:
     kind = _KINDS.get(found.name)
     if kind is not None:
         return kind
     if column.distinct <= min(_MAX_CATEGORIES, _MAX_CATEGORY_SHARE * column.filled):
         return "category"
-    counts = column.counts
     words = sum(len(value.split()) * times for value, times in counts.items()) / max(column.filled, 1)
     return "text" if words >= _MIN_TEXT_WORDS else "name"
 
 
-def _mostly_dates(column: Column) -> bool:
-    """Whether most values are dates, in whatever mixture of forms."""
-    values = list(sample(column.counts))[:_DATE_SAMPLE]
-    written = (value for value in values if len(value) <= _MAX_DATE and len(_NUMBER.findall(value)) == 3)
-    dated = sum(bool(dates.readings(value)) for value in written)
-    return dated > _MIN_DATES * len(values)
+def _mostly(counts: Mapping[str, int]) -> str | None:
+    """What most values are, in whatever mixture of forms: dates, or phone numbers."""
+    values = list(sample(counts))[:_SAMPLE]
+    short = [value for value in values if len(value) <= _MAX_DATE]
+    if sum(len(_NUMBER.findall(value)) == 3 and bool(dates.readings(value)) for value in short) > _MOST * len(values):
+        return "date"
+    phones = [value for value in short if _PHONE.fullmatch(value) and len(_phone(value)) >= _MIN_PHONE]
+    # Numbers without any sign are codes.
+    divided = sum(not value.isdecimal() for value in phones)
+    return "phone" if len(phones) > _MOST * len(values) and divided > _MIN_DIVIDED * len(values) else None
 
 
 def _phone(value: str) -> str:

@@ -21,6 +21,8 @@ from pg_llm.cleaning.host.table import Column
 _MAX_FIELDS = 24
 _CHUNK = 1_000_000
 _RANDOM_PAIRS = 200_000
+# What matches are like is learnt from so many pairs.
+_LEARNT_PAIRS = 2_000_000
 # Components of more rows are taken apart by a higher threshold first.
 _MAX_COMPONENT = 60
 _STRICTER = 2.0
@@ -66,20 +68,16 @@ class Linkage:
         if not len(pairs):
             return
         self._comparison = Comparison(fields)
-        levels = np.empty((len(pairs), len(fields)), dtype=np.uint8)
+        yield "weighing", 0, 1
+        self._weights = MatchWeights(fields, self._rows, self._random_levels(), *self._candidate_levels(pairs))
+        found = []
         for start in range(0, len(pairs), _CHUNK):
             yield "comparing", start, len(pairs)
             part = pairs[start : start + _CHUNK]
-            levels[start : start + _CHUNK] = self._comparison.levels(part // self._rows, part % self._rows)
-        yield "weighing", 0, len(pairs)
-        self._weights = MatchWeights(fields, self._rows, self._random_levels(), levels)
-        found = []
-        for start in range(0, len(pairs), _CHUNK):
-            part = pairs[start : start + _CHUNK]
-            odds = self._log_odds(part, levels[start : start + _CHUNK])
+            odds = self._log_odds(part)
             kept = odds >= self._least
             found.append((part[kept], odds[kept]))
-        del levels, pairs
+        del pairs
         if found:
             yield "clustering", 0, 1
             self._cluster(np.concatenate([each[0] for each in found]), np.concatenate([each[1] for each in found]))
@@ -94,9 +92,20 @@ class Linkage:
             first, second = first[first != second], second[first != second]
         return self._comparison.levels(first, second)
 
-    def _log_odds(self, pairs: NDArray[np.int64], levels: Levels) -> NDArray[np.float64]:
+    def _candidate_levels(self, pairs: NDArray[np.int64]) -> tuple[Levels, float]:
+        """The comparison vectors of the pairs, or of a sample of them, and how many pairs each stands for."""
+        sample = pairs
+        if len(pairs) > _LEARNT_PAIRS:
+            sample = pairs[np.random.default_rng(2).integers(0, len(pairs), _LEARNT_PAIRS)]
+        levels = [self._levels(sample[start : start + _CHUNK]) for start in range(0, len(sample), _CHUNK)]
+        return np.concatenate(levels), len(pairs) / len(sample)
+
+    def _levels(self, pairs: NDArray[np.int64]) -> Levels:
+        return self._comparison.levels(pairs // self._rows, pairs % self._rows)
+
+    def _log_odds(self, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
         codes = [field.codes[pairs // self._rows] for field in self._comparison.fields]
-        return self._weights.log_odds(levels, codes)
+        return self._weights.log_odds(self._levels(pairs), codes)
 
     def _cluster(self, pairs: NDArray[np.int64], odds: NDArray[np.float64]) -> None:
         edges = [(pair // self._rows, pair % self._rows) for pair in pairs.tolist()]
@@ -121,8 +130,7 @@ class Linkage:
         for start in range(0, len(missing), _CHUNK):
             part = missing[start : start + _CHUNK]
             numbers = np.array([first * self._rows + second for first, second in part], dtype=np.int64)
-            levels = self._comparison.levels(numbers // self._rows, numbers % self._rows)
-            known.update(zip(part, self._log_odds(numbers, levels).tolist(), strict=True))
+            known.update(zip(part, self._log_odds(numbers).tolist(), strict=True))
         for members in compared:
             among = {pair: known[pair] for pair in combinations(members, 2)}
             clusters += clustering.agglomerate(members, among, self._least)

@@ -54,6 +54,10 @@ _TREE_PAIRS = 20.0
 _MIN_DISTINCT, _MIN_AGREEMENT = 0.5, 0.2
 # Rows with one code mostly agree in half of all else, or it is that of a place or a kind, which neighbours share.
 _IDENTIFYING, _ALIKE = 0.8, 0.5
+# Rows that agree in such a share of the other fields are alike.
+_MOSTLY_ALIKE = 0.75
+# A date is a birthday where rows that are alike agree in it so many times more often than others do.
+_ABOVE_CHANCE = 10.0
 # Of related pairs so many agree in such a field, as twins in their birthday.
 _TWINS = 0.01
 # Matches that are expected for each row before any is found.
@@ -64,8 +68,6 @@ _LEVELS = 4
 _DETERMINED, _MIN_DETERMINED, _MIN_ROWS = 0.95, 0.9, 3
 # Log odds that what was learnt may add to what is expected.
 _MAX_SURPRISE = 9.0
-# Another name speaks against a match so much; fields of names have so many values.
-_OTHER_NAME, _MIN_NAMES = 20.0, 0.05
 # A rare value counts at most so much more than a frequent one, as a logarithm.
 _MAX_RARITY = 4.0
 
@@ -100,8 +102,10 @@ def _independent(size: float, shares: Weights) -> _Class:
 class MatchWeights:
     """The log odds of a match for comparison vectors of a table with so many rows."""
 
-    def __init__(self, fields: Sequence[Field], row_count: int, random: Levels, candidates: Levels) -> None:
-        """Estimate from the comparison vectors of random pairs and of candidates."""
+    def __init__(
+        self, fields: Sequence[Field], row_count: int, random: Levels, candidates: Levels, pairs_each: float
+    ) -> None:
+        """Estimate from the comparison vectors of random pairs and of candidates, each of which stands for some."""
         self._fields = fields
         self._pairs = row_count * (row_count - 1) / 2
         self._both_filled = np.array([field.filled * (field.filled - 1) / 2 for field in fields]).clip(1)
@@ -117,13 +121,6 @@ class MatchWeights:
         self._match = _independent(max(_MATCHES_PER_ROW * row_count, 1.0), self._m_prior)
         self._rows = row_count
         self._determinants = _determinants(fields)
-        self._own = np.array([field.kind == "email" for field in fields])
-        self._names = np.array(
-            [
-                field.kind == "name" and len(field.forms) > _MIN_NAMES * min(field.filled, 10_000) and determinant < 0
-                for field, determinant in zip(fields, self._determinants, strict=True)
-            ]
-        )
         self._other = self._unrelated(shares)
         self._related: list[_Class] = []
         self._related_priors = [
@@ -131,6 +128,7 @@ class MatchWeights:
         ]
         self._tells = np.zeros(len(fields), dtype=bool)
         patterns, times = distinct_rows(candidates)
+        times *= pairs_each
         marks = np.stack([patterns == level for level in range(_LEVELS)], axis=2).reshape(len(patterns), -1)
         self._estimate(patterns, times, marks.astype(np.float64))
 
@@ -139,12 +137,17 @@ class MatchWeights:
         self._maximize(patterns, times, marks, tree=False)
         self._tells = np.array(
             [
-                (field.kind == "date" or (field.kind == "code" and _identifies(patterns, times, place)))
+                (
+                    (field.kind == "date" and self._is_shared(patterns, times, place))
+                    or (field.kind == "code" and _identifies(patterns, times, place))
+                )
                 and len(field.forms) > _MIN_DISTINCT * min(field.filled, 10_000)
                 and self._match.shares[place, SAME] > _MIN_AGREEMENT
                 for place, field in enumerate(self._fields)
             ]
         )
+        if not self._tells.any():
+            self._tells = self._own_names(patterns, times)
         size = max(_MATCHES_PER_ROW * self._rows, 1.0)
         self._match = _independent(size, self._m_prior)
         if self._tells.any():
@@ -152,6 +155,23 @@ class MatchWeights:
         for tree in (False, True):
             for _ in range(_ITERATIONS):
                 self._maximize(patterns, times, marks, tree)
+
+    def _own_names(self, patterns: Levels, times: Weights) -> NDArray[np.bool_]:
+        """The field in which rows that agree in most others differ most often, as members of a household in a name."""
+        ratios = np.zeros(len(self._fields))
+        for place, field in enumerate(self._fields):
+            if field.kind in ("name", "text") and self._determinants[place] < 0:
+                alike = times * _are_alike(patterns, place, _MOSTLY_ALIKE, 2)
+                own = patterns[:, place]
+                ratios[place] = alike[own == OTHER].sum() / max(alike[own <= CLOSE].sum(), 1.0)
+        return np.asarray((ratios == ratios.max()) & (ratios > 0))
+
+    def _is_shared(self, patterns: Levels, times: Weights, place: int) -> bool:
+        """Whether rows that agree in most other fields have one value more often than by chance."""
+        alike = times * _are_alike(patterns, place, _MOSTLY_ALIKE, 1)
+        alike[patterns[:, place] == MISSING] = 0
+        chance = self._collisions[place] / self._both_filled[place]
+        return bool(alike[patterns[:, place] == SAME].sum() > _ABOVE_CHANCE * chance * alike.sum())
 
     def _maximize(self, patterns: Levels, times: Weights, marks: Weights, tree: bool) -> None:
         classes = [self._match, self._other, *self._related]
@@ -209,12 +229,7 @@ class MatchWeights:
         expected = _independent(self._match.size, self._m_prior).logs(patterns)[inverse]
         unlike = self._other.logs(patterns)[inverse] - rarity
         # However sure what was learnt is, a pair needs evidence by what is expected of any table.
-        odds = np.minimum(learnt, expected - unlike + (_MAX_SURPRISE if self._tells.any() else 0.0))
-        if not self._tells.any():
-            # Without birthdays, members of a household are told apart by their names only.
-            other_name = (levels[:, self._names] == OTHER).any(axis=1)
-            odds[other_name & ~(levels[:, self._own] == SAME).any(axis=1)] -= _OTHER_NAME
-        return np.asarray(odds)
+        return np.minimum(learnt, expected - unlike + (_MAX_SURPRISE if self._tells.any() else 0.0))
 
     def _rarity(self, place: int, field: Field) -> Weights:
         """For each value of a field, how much rarer it is than equal values are on average, as a logarithm."""
@@ -249,12 +264,17 @@ def _estimated(
 
 def _identifies(patterns: Levels, times: Weights, place: int) -> bool:
     """Whether most pairs with one value of a field are alike in what else both have."""
-    shared = patterns[:, place] == SAME
-    others = np.delete(patterns[shared], place, axis=1)
+    times = times * (patterns[:, place] == SAME)
+    compared = times * _are_alike(patterns, place, 0.0, 1)
+    alike = times * _are_alike(patterns, place, _ALIKE, 1)
+    return bool(alike.sum() >= _IDENTIFYING * compared.sum() > 0)
+
+
+def _are_alike(patterns: Levels, place: int, share: float, least: int) -> NDArray[np.bool_]:
+    """Whether pairs agree in such a share of the other fields, of which both have so many."""
+    others = np.delete(patterns, place, axis=1)
     compared = (others != MISSING).sum(axis=1)
-    alike = (others <= CLOSE).sum(axis=1) >= _ALIKE * compared
-    times = times[shared] * (compared > 0)
-    return bool((times * alike).sum() >= _IDENTIFYING * times.sum() > 0)
+    return np.asarray((compared >= least) & ((others <= CLOSE).sum(axis=1) >= share * compared))
 
 
 def _mutual_information(joint: NDArray[np.float64]) -> Weights:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
+
+import numpy as np
 
 from pg_llm.cleaning.host.types import number_columns
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
@@ -26,6 +28,8 @@ _MIN_SENTINELS = 3
 _MIN_USUAL = 0.8
 # If more of the numbers lack the unit of the others, it is not left out by mistake.
 _MAX_BARE = 0.15
+# How many times more probable one unit must be than all others for a number without any.
+_MIN_ODDS = 10
 # Digits and letters in one word; if more of the cells are so, they are codes.
 _BROKEN = re.compile(r"-?(?=[^\W_]*\d)(?=\d*[^\W\d_])[\w.,]{2,15} ?[%€$£]?")
 _MAX_BROKEN = 0.05
@@ -153,23 +157,52 @@ def sentinels(counts: Counts) -> Iterator[ValueRepair]:
 
 
 def _without_unit(counts: Counts, chosen: dict[str, Number], column: ColumnType) -> set[str]:
-    """The bare numbers of a column where all others have one unit or currency, if they are few and as large."""
+    """The bare numbers of a column where nearly all others have units or currencies, if they are few.
+
+    They are as large as those of the usual one, and much less probable among those of any other one.
+    """
     if column.name not in ("money", "percent", "quantity") or column.ambiguous:
         return set()
     bare = {value for value, number in chosen.items() if number.unit is None and number.currency is None}
-    marked = {value: number for value, number in chosen.items() if value not in bare}
-    kinds: Counter[tuple[str | None, str | None]] = Counter()
-    for value, number in marked.items():
-        kinds[number.unit, number.currency] += counts[value]
     cells = sum(counts[value] for value in bare)
     if not cells or cells > _MAX_BARE * sum(counts[value] for value in chosen):
         return set()
-    usual, most = kinds.most_common(1)[0]
-    if most < (1 - _MAX_BARE / 2) * kinds.total():
+    by_unit: defaultdict[tuple[str | None, str | None], list[str]] = defaultdict(list)
+    for value, number in chosen.items():
+        if value not in bare:
+            by_unit[number.unit, number.currency].append(value)
+    sizes = [_Sizes([(float(chosen[value].value), counts[value]) for value in values]) for values in by_unit.values()]
+    usual = max(sizes, key=lambda each: each.total)
+    if usual.total < _MIN_USUAL * sum(each.total for each in sizes):
         return set()
-    sizes = sorted(number.value for number in marked.values() if (number.unit, number.currency) == usual)
-    low, high = sizes[len(sizes) // 50], sizes[-1 - len(sizes) // 50]
-    return {value for value in bare if low <= chosen[value].value <= high}
+    low, high = usual.quantile(0.02), usual.quantile(0.98)
+    found = set()
+    for value in bare:
+        size = float(chosen[value].value)
+        elsewhere = sum(each.near(size) for each in sizes if each is not usual)
+        if low <= size <= high and usual.near(size) >= _MIN_ODDS * elsewhere:
+            found.add(value)
+    return found
+
+
+class _Sizes:
+    """Numbers with how often each occurs."""
+
+    def __init__(self, numbers: list[tuple[float, int]]) -> None:
+        numbers.sort()
+        self._numbers = np.array([number for number, _ in numbers])
+        self._seen = np.cumsum([0, *(count for _, count in numbers)])
+        self.total = int(self._seen[-1])
+
+    def quantile(self, share: float) -> float:
+        """The number that so many are at most."""
+        return float(self._numbers[np.searchsorted(self._seen[1:], share * self.total)])
+
+    def near(self, number: float) -> int:
+        """How many are at most a quarter larger or smaller than a number."""
+        low, high = sorted((0.75 * number, 1.25 * number))
+        first, last = np.searchsorted(self._numbers, low), np.searchsorted(self._numbers, high, "right")
+        return int(self._seen[last] - self._seen[first])
 
 
 def _no_numbers(counts: Counts, known: set[str]) -> Iterator[ValueRepair]:

@@ -1,0 +1,1 @@
+"""Attribution where the models are: exact linear contributions and integrated gradients."""

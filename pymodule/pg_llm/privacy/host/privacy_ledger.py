@@ -1,0 +1,96 @@
+"""The ledger of privacy budgets: what each has spent, in a file that no ROLLBACK of a session undoes.
+
+Inputs are JSON: `op` is open, spend or read. Sums are whole numbers of billionths of epsilon and 1e-15 of delta. A
+budget that this ledger does not know, as after a restore or on another server, or whose server has another timeline
+than when it was given, is not spent from. Option `nonce` makes every call one of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pg_llm.errors import BudgetExceeded, Error
+from pg_llm.models.engine import Engine
+from pg_llm.protocol import FOLDER
+from pg_llm.tasks import WorkItem
+
+FILE = Path(FOLDER, "privacy.sqlite")
+# Of epsilon and of delta.
+_UNITS = (1_000_000_000, 1_000_000_000_000_000)
+# Seconds that one who spends waits for others.
+_WAIT = 30
+_TABLE = """
+    CREATE TABLE IF NOT EXISTS budget (
+        id TEXT PRIMARY KEY, server TEXT NOT NULL, epsilon INTEGER NOT NULL DEFAULT 0, delta INTEGER NOT NULL DEFAULT 0,
+        spent_at TEXT
+    ) WITHOUT ROWID
+"""
+_OPEN = "INSERT INTO budget (id, server) VALUES (?, ?) ON CONFLICT DO UPDATE SET server = excluded.server"
+_FIND = "SELECT epsilon, delta, server FROM budget WHERE id = ?"
+_SPEND = "UPDATE budget SET epsilon = epsilon + ?, delta = delta + ?, spent_at = ? WHERE id = ?"
+_ELSEWHERE = "Its owner can give it anew by dp_allow(); what was spent elsewhere is not known here."
+
+
+def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
+    """One work item per request."""
+    return [WorkItem((), lambda _, text=text: json.dumps(_answer(json.loads(text)))) for text in inputs]  # type: ignore[misc]
+
+
+def _answer(request: dict[str, Any]) -> Any:
+    with _transaction() as ledger:
+        match request["op"]:
+            case "open":
+                ledger.execute(_OPEN, (request["id"], request["server"]))
+                return None
+            case "spend":
+                return _spend(ledger, request)
+            case _:
+                found = {each: ledger.execute(_FIND, (each,)).fetchone() for each in request["ids"]}
+                return {each: [row[0] / _UNITS[0], row[1] / _UNITS[1]] for each, row in found.items() if row}
+
+
+def _spend(ledger: sqlite3.Connection, request: dict[str, Any]) -> str:
+    """The first of the budgets that has enough left, from which it is taken."""
+    wanted = request["epsilon"], request["delta"]
+    left = []
+    for each in request["budgets"]:
+        row = ledger.execute(_FIND, (each["id"],)).fetchone()
+        if row is None or row[2] != request["server"]:
+            continue
+        rest = each["epsilon"] - row[0], each["delta"] - row[1]
+        if wanted[0] <= rest[0] and wanted[1] <= rest[1]:
+            ledger.execute(_SPEND, (*wanted, datetime.now(UTC).isoformat(timespec="seconds"), each["id"]))
+            return str(each["id"])
+        left.append(rest)
+    if not left:
+        raise Error("the ledger of this privacy budget is not on this server", hint=_ELSEWHERE)
+    epsilon, delta = (max(0, max(each)) / unit for each, unit in zip(zip(*left, strict=True), _UNITS, strict=True))
+    raise BudgetExceeded(
+        f"the privacy budget has epsilon {epsilon:g} and delta {delta:g} left, and the answer costs"
+        f" {wanted[0] / _UNITS[0]:g} and {wanted[1] / _UNITS[1]:g}",
+        hint="dp_spent() says what was spent; the table's owner can raise the budget by dp_allow().",
+    )
+
+
+@contextlib.contextmanager
+def _transaction() -> Iterator[sqlite3.Connection]:
+    """The ledger, locked against all other processes; what was spent is on the disk when the block has ended."""
+    FILE.parent.mkdir(mode=0o700, exist_ok=True)
+    try:
+        with contextlib.closing(sqlite3.connect(FILE, timeout=_WAIT, isolation_level=None)) as ledger:
+            ledger.execute("PRAGMA synchronous = EXTRA")
+            ledger.execute("BEGIN IMMEDIATE")
+            ledger.execute(_TABLE)
+            yield ledger
+            ledger.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise Error(
+            f"the ledger of privacy budgets cannot be read or written: {error}",
+            hint=f"The file is {FILE} in the data directory. Nothing is answered without it.",
+        ) from error

@@ -1,0 +1,208 @@
+"""Erasure: nothing of a person is left beside its row, in whatever function has kept something."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+
+import psycopg
+import pytest
+from database import value
+from psycopg import errors, sql
+from streams import KAFKA, Reader
+from workbench.cluster import Cluster
+
+Connect = Callable[..., psycopg.Connection]
+# One word, so that it is a lexeme of its own too.
+NAME = "Zyxkanarienvogel"
+MAIL = f"{NAME.lower()}@example.org"
+TABLES = """
+    CREATE TABLE customer (id int PRIMARY KEY, name text, mail text, town text, size text);
+    INSERT INTO customer SELECT n, 'Person ' || n, 'p' || n || '@example.org', (ARRAY['Oslo','Rome'])[n % 2 + 1],
+        (ARRAY['small','large'])[n % 2 + 1] FROM generate_series(1, 40) AS n;
+"""
+ERASE = "SELECT place, found FROM llm_erase('customer', '{\"id\": 7}')"
+WHERE_IS = "SELECT place, found FROM llm_where_is('customer', '{\"id\": 7}')"
+
+
+@pytest.fixture
+def customer(db: psycopg.Connection) -> psycopg.Connection:
+    db.execute(TABLES)
+    db.execute("UPDATE customer SET name = %s, mail = %s WHERE id = 7", (NAME, MAIL))
+    return db
+
+
+def plant(db: psycopg.Connection) -> None:
+    """Have every function that keeps something keep something of row 7."""
+    db.execute("CALL semantic_index('customer', '{name,town}', chunking => 'none')")
+    db.execute("CALL semantic_index('customer', '{mail}', name => 'later', sync => 'background')")
+    db.execute("CALL llm_column('customer', 'shout', 'upper(name)')")
+    db.execute("CREATE VIEW people AS SELECT id, name FROM customer")
+    db.execute("CALL semantic_index('people', '{name}', key => '{id}', sync => 'manual')")
+    db.execute("UPDATE customer SET mail = 'new.' || mail WHERE id = 7")
+    for n in (3, 5):
+        db.execute("INSERT INTO customer VALUES (%s, %s, 'x@example.org', 'Oslo', 'small')", (100 + n, NAME[:-1] + "k"))
+    marks = json.dumps([{"key": {"id": 7}, "column": "name", "value": NAME + " II"}])
+    run = value(db, "SELECT llm_find_errors('customer', labels => %s)", marks)
+    db.execute(
+        "INSERT INTO llm.change SELECT %s, jsonb_build_object('id', n), 'name', 'a', %s, 1, 'proposed', 'typos',"
+        " 'by ' || %s FROM unnest('{7,12}'::int[]) AS n ON CONFLICT DO NOTHING",
+        (run, NAME, NAME),
+    )
+    db.execute("INSERT INTO llm.step VALUES (%s, 99, 'name', 'typos', %s, '', '{c}')", (run, f"make {NAME} of it"))
+    db.execute("SELECT llm_define_rule('customer', 'known', %s)", (f"name <> '{NAME}!'",))
+    db.execute("INSERT INTO customer SELECT 200, name, mail, town, size FROM customer WHERE id = 9")
+    db.execute("""SELECT llm_merge('customer', clusters => '[[{"id": 9}, {"id": 200}]]')""")
+    db.execute("UPDATE llm.all_merged_row SET before = before || jsonb_build_object('name', %s::text)", (NAME,))
+    db.execute("SELECT graph_create('people')")
+    mapping = json.dumps([{"subject": "name", "predicate": "lives in", "object": "town"}])
+    db.execute("CALL graph_add_columns('people', 'customer', %s)", (mapping,))
+    db.execute(
+        "SELECT graph_import('people', %s)", (f"SELECT '{NAME}' AS subject, 'knows' AS predicate, 'Bob' AS object",)
+    )
+    db.execute("SET llm.ask_log = on")
+    db.execute("SELECT * FROM ask(%s, '{customer}')", (f"In which town does {NAME} live?",))
+    db.execute("SELECT llm_teach(%s, %s)", (f"Where is {NAME}?", f"SELECT town FROM customer WHERE name = '{NAME}'"))
+    db.execute("SELECT llm_describe('customer.name', %s)", (f"such as {NAME}",))
+    db.execute("CALL llm_catalog_refresh()")
+    db.execute("CREATE TABLE visit (id int, who text, at timestamptz)")
+    columns = '["id int", "who text", "at timestamptz"]'
+    db.execute("CALL stream_create('visits', %s, 'visit', columns => %s, event_time => 'at')", (KAFKA, columns))
+    db.execute("CALL stream_window('visitors', 'visits', 'tumbling', '1 hour', group_by => '{who}')")
+    db.execute("CALL stream_alert('seen', 'visits', 'id > 0', dedupe => 'who')")
+    good = {"id": 1, "who": NAME, "at": "2026-01-01T00:00:00Z"}
+    Reader(db, "visits").write([json.dumps(good), f'{{"id": "{NAME}"}}'])
+    db.execute("SELECT llm_fit('sizes', 'classify', 'SELECT name, size FROM customer')")
+    db.execute("SELECT llm_classify(name, '{a,b}') FROM customer WHERE id = 7")
+
+
+def dumped(cluster: Cluster, db: psycopg.Connection) -> list[str]:
+    """The lines of a dump without the person's own tables that hold the name, as text or as bytes."""
+    tables = [f"--exclude-table-data=public.{name}" for name in ("customer", "visit")]
+    command = ["pg_dump", *tables, db.info.dbname]
+    environment = {**cluster.environment(), "PGUSER": "postgres"}
+    dump = subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60).stdout.lower()
+    sought = (NAME.lower().encode(), NAME.encode().hex().encode(), NAME.lower().encode().hex().encode())
+    return [line.decode(errors="replace") for line in dump.splitlines() if any(each in line for each in sought)]
+
+
+def files_with_name(cluster: Cluster) -> list[str]:
+    """Files of the data directory that hold the name, but for the write-ahead log and the server's own log."""
+    found = []
+    for path in sorted(cluster.data.rglob("*")):
+        own = path.relative_to(cluster.data).parts
+        is_ours = path.is_file() and own[0] not in ("pg_wal", "log")
+        if is_ours and NAME.lower().encode() in path.read_bytes().lower():
+            found.append(str(path.relative_to(cluster.data)))
+    return found
+
+
+def test_nothing_is_left_of_a_person(cluster: Cluster, customer: psycopg.Connection) -> None:
+    plant(customer)
+    assert len(dumped(cluster, customer)) > 15
+    customer.execute("ANALYZE; CHECKPOINT")
+    assert files_with_name(cluster)
+    told = dict(customer.execute(WHERE_IS).fetchall())
+    erased = dict(customer.execute(ERASE).fetchall())
+    assert set(told) - {"cleaning runs whose rules name the person"} <= set(erased)
+    assert {
+        *("chunks in public.customer_embedding", "chunks in public.later", "values in public.customer_shout"),
+        *("chunks in public.people_embedding", "changes of cleaning runs", "marks of cleaning runs"),
+        *("steps of cleaning runs", "rules", "merged rows", "rows of graphs", "entities of graphs", "questions asked"),
+        *("taught examples", "descriptions", "catalogue", "dead letters of streams", "alarms"),
+        *("windows in public.visitors", "queue of work", 'model "sizes"'),
+    } <= set(erased)
+    assert dumped(cluster, customer) == []
+    # What nobody derived from the person stays.
+    assert (
+        value(customer, "SELECT count(*) FROM customer_embedding")
+        == value(customer, "SELECT count(*) FROM customer") - 1
+    )
+    assert value(customer, "SELECT count(*) FROM llm.entity WHERE name = 'Bob'") == 1
+    assert value(customer, "SELECT count(*) FROM llm.entity WHERE name = 'Person 8'") == 1
+    assert dict(customer.execute(WHERE_IS).fetchall()) == {'model "sizes"': 1}
+    customer.execute("SELECT llm_drop_model('sizes'); DELETE FROM customer WHERE id = 7; DELETE FROM visit")
+    assert value(customer, "SELECT count(*) FROM llm.training_lineage") == 0
+    customer.execute("VACUUM (FULL, ANALYZE)")
+    customer.execute("VACUUM FULL pg_statistic")
+    customer.execute("CHECKPOINT")
+    assert files_with_name(cluster) == []
+
+
+def test_a_row_that_is_gone_is_erased_by_key_and_terms(customer: psycopg.Connection) -> None:
+    customer.execute("SELECT llm_teach(%s, 'SELECT 1 FROM customer')", (f"Where is {NAME}?",))
+    customer.execute("INSERT INTO llm.cleaning (target, columns, rules) VALUES ('customer', '{name}', '{}')")
+    customer.execute(
+        "INSERT INTO llm.change"
+        " SELECT id, '{\"id\": 7}', 'name', 'a', 'b', 1, 'proposed', 'typos', '' FROM llm.cleaning"
+    )
+    customer.execute("DELETE FROM customer WHERE id = 7")
+    assert customer.execute(ERASE).fetchall() == [("changes of cleaning runs", 1)]
+    query = "SELECT place, found FROM llm_erase('customer', '{\"id\": 7}', %s)"
+    assert customer.execute(query, ([NAME.upper()],)).fetchall() == [("taught examples", 1)]
+
+
+def test_values_of_others_name_nobody(customer: psycopg.Connection) -> None:
+    customer.execute("SELECT llm_teach('How many in Oslo?', 'SELECT count(*) FROM customer')")
+    assert customer.execute(ERASE).fetchall() == []
+
+
+@pytest.fixture
+def stranger(customer: psycopg.Connection, role: str, connect: Connect) -> psycopg.Connection:
+    customer.execute(
+        sql.SQL("GRANT CREATE ON SCHEMA public TO {0}; GRANT SELECT ON customer TO {0}").format(sql.Identifier(role))
+    )
+    return connect(role)
+
+
+def test_only_the_owner_erases_and_nothing_of_others_by_its_words(
+    customer: psycopg.Connection, stranger: psycopg.Connection
+) -> None:
+    for function in ("llm_erase", "llm_where_is"):
+        with pytest.raises(errors.InsufficientPrivilege, match="must be owner"):
+            stranger.execute(f"SELECT {function}('customer', '{{\"id\": 7}}')")
+    customer.execute("SELECT llm_teach('Where is Merkel?', 'SELECT 1 FROM customer')")
+    customer.execute("SELECT graph_create('g')")
+    customer.execute("SELECT graph_import('g', $$SELECT 'Merkel' AS subject, 'is' AS predicate, 'old' AS object$$)")
+    stranger.execute("CREATE TABLE mine (id int PRIMARY KEY, word text); INSERT INTO mine VALUES (1, 'Merkel')")
+    stranger.execute("SELECT llm_teach('Who is Merkel?', 'SELECT 1 FROM mine')")
+    # Not even whether there is something.
+    call = "SELECT place, found FROM {}('mine', '{{\"id\": 1}}', '{{Merkel}}')"
+    for function in ("llm_where_is", "llm_erase"):
+        assert stranger.execute(call.format(function)).fetchall() == [("taught examples", 1)]
+    assert value(customer, "SELECT count(*) FROM llm.all_taught") == 1
+    assert value(customer, "SELECT count(*) FROM llm.all_entity WHERE name = 'Merkel'") == 1
+
+
+def test_hashes_of_texts_are_closed_and_by_a_key(customer: psycopg.Connection, stranger: psycopg.Connection) -> None:
+    customer.execute("SELECT llm_fit('sizes', 'classify', 'SELECT name, size FROM customer')")
+    with pytest.raises(errors.InsufficientPrivilege):
+        stranger.execute("SELECT * FROM llm.training_lineage")
+    assert value(customer, "SELECT length(hashes) FROM llm.training_lineage") == 40 * 16
+    # Another server has another key.
+    customer.execute("UPDATE llm.training_lineage SET key = 'other'")
+    note = "SELECT note FROM llm_where_is('customer', '{\"id\": 7}') WHERE place = 'model \"sizes\"'"
+    assert "another server" in value(customer, note)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("'customer', NULL", "key must not be NULL"),
+        ("'customer', '7'", "key must be an object"),
+        ("'customer', '{}'", "key must be an object"),
+        ("""'customer', '{"id": null}'""", "key must be an object"),
+        ("""'customer', '{"name": "a"}'""", "the primary key of public.customer is id"),
+        ("""'customer', '{"nothing": 1}'""", 'has no column "nothing"'),
+        ("""'customer', '{"id": 1}', '{ab}'""", "terms are at most"),
+        ("""NULL, '{"id": 1}'""", "target must not be NULL"),
+        ("""'llm.model', '{"name": "lac"}'""", None),
+    ],
+)
+def test_what_is_refused(customer: psycopg.Connection, arguments: str, message: str | None) -> None:
+    if message is None:
+        customer.execute(f"SELECT llm_where_is({arguments})")
+        return
+    with pytest.raises(errors.InvalidParameterValue, match=message):
+        customer.execute(f"SELECT llm_erase({arguments})")
