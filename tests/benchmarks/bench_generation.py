@@ -140,14 +140,15 @@ def _prefix(db: psycopg.Connection) -> dict[str, Any]:
 
 
 def _memory(db: psycopg.Connection, file: str) -> tuple[float, float]:
-    """Megabytes of the file that the model's processes have mapped, and all that they take; pages are counted once."""
-    mapped, whole = 0, 0
+    """Megabytes of the file that are in memory, and all that the model's processes take, which share the file's."""
+    mapped, own = 0, 0
     for process in children(host_pid(db), "pg_llm.models.llama.server"):
-        inside = False
+        resident, inside = 0, False
         for line in Path(f"/proc/{process}/smaps").read_text(encoding="utf-8").splitlines():
             # The first line of each mapping ends with its file.
             inside = line.endswith(file) if re.match(r"[0-9a-f]+-", line) else inside
-            if line.startswith("Pss:"):
-                whole += int(line.split()[1])
-                mapped += int(line.split()[1]) if inside else 0
-    return mapped / 1024, whole / 1024
+            # Others may have mapped the same weights; what libraries take is shared with whoever else has loaded them.
+            resident += int(line.split()[1]) if inside and line.startswith("Rss:") else 0
+            own += int(line.split()[1]) if not inside and line.startswith("Pss:") else 0
+        mapped = max(mapped, resident)
+    return mapped / 1024, (mapped + own) / 1024

@@ -36,6 +36,23 @@ def test_tags_are_the_scores_over_the_threshold(db: psycopg.Connection) -> None:
     ]
 
 
+def test_scores_are_right_as_often_as_they_say(db: psycopg.Connection) -> None:
+    """Expected calibration error on PostgreSQL's settings by group, whose longest name is the label."""
+    labels = ["Autovacuum", "Write-Ahead Log", "Query Tuning", "Client Connection Defaults"]
+    query = "SELECT short_desc, split_part(category, ' / ', 1) FROM pg_settings WHERE extra_desc IS NULL ORDER BY name"
+    rows = [row for row in db.execute(query).fetchall() if row[1] in labels]
+    assert len(rows) > 80
+    scored = db.execute("SELECT scores FROM llm_tag_scores_batch(%s, %s)", ([text for text, _ in rows], labels))
+    pairs = [
+        (score, label == group)
+        for (_, group), (scores,) in zip(rows, scored.fetchall(), strict=True)
+        for label, score in scores.items()
+    ]
+    bins = [[pair for pair in pairs if int(min(pair[0], 0.99) * 10) == each] for each in range(10)]
+    error = sum(abs(sum(score - fits for score, fits in each)) for each in bins) / len(pairs)
+    assert error <= 0.08
+
+
 def test_a_description_says_what_a_label_means(db: psycopg.Connection) -> None:
     labels = ["A: it is about football and other sport", "B: it is about pipes, taps and drains"]
     assert value(db, "SELECT llm_classify('the drain is blocked', %s)", labels) == "B"

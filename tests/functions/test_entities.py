@@ -5,6 +5,7 @@ from typing import Any
 import psycopg
 import pytest
 from database import value
+from politics import sentences
 from psycopg import errors
 
 TEXT = "Angela Merkel met the president of France in Berlin on Monday."
@@ -92,6 +93,23 @@ def test_the_batch_says_which_text(db: psycopg.Connection) -> None:
         "SELECT ordinality, entity FROM llm_entities_batch(%s)", (["Paris.", None, "", "From Oslo to Rome."],)
     ).fetchall()
     assert rows == [(1, "Paris"), (4, "Oslo"), (4, "Rome")]
+
+
+def test_own_names_of_kinds_find_what_the_kinds_do(db: psycopg.Connection) -> None:
+    kinds = {
+        "person": "person", "politician": "person", "organisation": "organisation", "politicalparty": "organisation",
+        "country": "location", "location": "location",
+    }  # fmt: skip
+    rows = sentences("dev")[:150]
+    wanted = {
+        (place, kinds[str(entity["label"])], entity["start_pos"], entity["end_pos"])
+        for place, (_, entities) in enumerate(rows, 1)
+        for entity in entities
+        if entity["label"] in kinds
+    }
+    query = "SELECT ordinality, label, start_pos, end_pos FROM llm_entities_batch(%s, %s)"
+    given = set(db.execute(query, ([text for text, _ in rows], sorted({*kinds.values()}))).fetchall())
+    assert 2 * len(wanted & given) / (len(wanted) + len(given)) >= 0.4
 
 
 @pytest.mark.parametrize("text", [None, "", " ", "\n\t", "nothing of a name in here", "\x01\x1b\u200b\ufeff\ufffd"])

@@ -84,6 +84,17 @@ def test_many_labels_are_asked_about_one_by_one() -> None:
     ]
 
 
+def test_a_text_without_content_fits_one_label_of_so_many() -> None:
+    names = ["p", "q", "v", "w", "z"]
+    for count in (2, 3, 5):
+        labels = [(name, None) for name in names[:count]]
+        assert classify(Judge(), "?", labels=labels, many=True) == dict.fromkeys(
+            names[:count], pytest.approx(1 / count, abs=1e-6)
+        )
+    assert classify(Judge(), "w", labels=labels, many=True)["w"] > 0.8
+    assert classify(Judge(), "?", labels=labels[:1], many=True) == {"p": pytest.approx(0.5)}
+
+
 def test_variants_turn_the_order_of_the_labels_and_long_lists_are_left_out() -> None:
     model = Judge()
     classify(model, "p", variant=1, examples=[("x", ["q"]), ("y", [])])

@@ -84,7 +84,9 @@ def test_whether_a_label_applies_depends_on_the_others_and_their_number() -> Non
         return found
 
     fits = applies("law", "law", "music")
-    assert fits["law"] == pytest.approx(1 / (1 + np.exp(-(4.24 - 0.96 * np.log(2) + 0.35 * 1.52 - 0.45))), abs=1e-4)
+    # The text's own label is one of the twenty whose mean is 0.
+    logit = 4.24 * 0.95 + 3.83 * 0.05 - 0.96 * np.log(2) + 0.35 * 1.52 - 0.45
+    assert fits["law"] == pytest.approx(1 / (1 + np.exp(-logit)), abs=1e-4)
     assert fits["music"] < 0.02
     both = applies("law and music", "law", "music")
     assert 0.1 < both["law"] == both["music"] < fits["law"]
@@ -92,6 +94,24 @@ def test_whether_a_label_applies_depends_on_the_others_and_their_number() -> Non
     assert applies("law", "law", "music", "cars", "taxes")["law"] < fits["law"]
     assert max(applies("poetry", "law", "music").values()) < 0.5
     assert applies("law", "law")["law"] > 0.9
+
+
+def test_what_a_text_has_in_common_with_every_label_counts_for_none() -> None:
+    class Verbose(OneHot):
+        """A part that long texts have in common with all labels, as static embeddings of frequent words are."""
+
+        def forward(self, batch: Sequence[Window]) -> Any:
+            words = [[1.0 if "This is" in window.tokens else float("the" in window.tokens)] for window in batch]
+            vectors = np.hstack([super().forward(batch), np.asarray(words, dtype=np.float32)])
+            return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1)
+
+    (short,) = classify(Verbose(), ["law"], labels=[("law", None), ("music", None)], many=True)
+    (long,) = classify(Verbose(), ["the law"], labels=[("law", None), ("music", None)], many=True)
+    (other,) = classify(Verbose(), ["the end"], labels=[("law", None), ("music", None)], many=True)
+    assert long["law"] > 0.5 > long["music"]
+    assert short["law"] > 0.5 > max(other.values())
+    (nothing,) = classify(Verbose(), ["end"], labels=[("law", None), ("music", None)], many=True)
+    assert other == pytest.approx(nothing, abs=1e-4)
 
 
 def test_a_model_that_finds_all_labels_alike_gives_the_same_probabilities() -> None:

@@ -1,8 +1,9 @@
 """Zero-shot classification by a language model that chooses among answers: the label, or yes or no for each label.
 
 Where the engine gives likelihoods, each is divided by the one that the answer has for texts without content (contextual
-calibration, Zhao 2021): a small model prefers some answers whatever it is asked. Nothing is generated, so nothing has
-to be parsed. A long text is read in parts that a prompt holds.
+calibration, Zhao 2021): a small model prefers some answers whatever it is asked. Of several labels that are asked about
+each fits such a text as one of them would, not in one case of two. Nothing is generated, so nothing has to be parsed. A
+long text is read in parts that a prompt holds.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def _score(
     if not prior:
         windows = [questions.about(each) for each in _CONTENT_FREE]
         outputs = yield list(itertools.chain.from_iterable(windows))
-        prior.append(np.mean([np.asarray(part) for part in _split(outputs, len(windows[0]))], axis=0))
+        prior.append(questions.prior([np.asarray(part) for part in _split(outputs, len(windows[0]))]))
     read, total = 0, np.zeros(())
     for ranges in passages.prompt_parts(questions.model, text):
         parts = [text[start:end] for start, end in ranges]
@@ -105,6 +106,11 @@ class _Questions:
             )
             for label in self._labels
         ]
+
+    def prior(self, answers: Sequence[Any]) -> Any:
+        """What is taken off the logarithms for a text, from those for texts without content."""
+        mean = np.mean(answers, axis=0)
+        return mean + np.array([np.log(max(len(mean) - 1, 1)), 0.0]) if self.many else mean
 
     def probabilities(self, answers: Any) -> Any:
         """The probabilities of the labels from the logarithms for one part, shape (questions, answers)."""
