@@ -1187,6 +1187,55 @@ LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import streams; return streams.stream_sent(stream, token, ids, failed) $$;
 COMMENT ON FUNCTION llm.stream_sent IS 'Forget records of a publication that the brokers have, and keep those that they refuse as dead letters.';
 
+CREATE FUNCTION llm_confusion(model text, query text, labels text[] DEFAULT NULL) RETURNS TABLE (
+    label text, answer text, rows bigint
+)
+LANGUAGE plpython3u VOLATILE ROWS 10
+AS $$ from pg_llm.functions import evaluation; return evaluation.llm_confusion(model, query, labels) $$;
+COMMENT ON FUNCTION llm_confusion IS 'How often rows of each label were given each label by a classifier: the confusion matrix.';
+
+CREATE FUNCTION llm_reliability(model text, query text, labels text[] DEFAULT NULL, bins bigint DEFAULT 10) RETURNS TABLE (
+    confidence real, accuracy real, rows bigint
+)
+LANGUAGE plpython3u VOLATILE ROWS 10
+AS $$ from pg_llm.functions import evaluation; return evaluation.llm_reliability(model, query, labels, bins) $$;
+COMMENT ON FUNCTION llm_reliability IS 'How often a classifier is right where it is so sure: the points of a reliability diagram.';
+
+CREATE FUNCTION llm_counterfactual(input text, model text DEFAULT NULL, labels text[] DEFAULT NULL) RETURNS TABLE (
+    token text, start_pos int, end_pos int, before text, after text, changed text
+)
+LANGUAGE plpython3u STABLE COST 200000 ROWS 3 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import explanation; return explanation.llm_counterfactual(input, model, labels) $$;
+COMMENT ON FUNCTION llm_counterfactual IS 'The fewest words without which a text has another label, and the text without them.';
+
+-- jsonb without TRANSFORM: the key passes through as text, exact and unparsed.
+CREATE FUNCTION llm_why(target regclass, key jsonb, "column" text) RETURNS TABLE (
+    origin text, state text, value text, before text, confidence real, reason text, evidence jsonb, usename text,
+    at timestamptz
+)
+LANGUAGE plpython3u VOLATILE ROWS 2 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import explanation; return explanation.llm_why(target, key, column) $$;
+COMMENT ON FUNCTION llm_why IS 'Where the value of a cell comes from, as far as something here wrote it: what, when, how sure, and by whom.';
+
+CREATE FUNCTION l_diversity(target regclass, quasi_identifiers text[], sensitive text) RETURNS TABLE (l bigint, groups bigint)
+LANGUAGE plpython3u VOLATILE ROWS 1 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import privacy; return privacy.l_diversity(target, quasi_identifiers, sensitive) $$;
+COMMENT ON FUNCTION l_diversity IS 'How many values of a sensitive column each combination of these columns'' values has at least.';
+
+CREATE FUNCTION k_anonymity_proposal(target regclass, quasi_identifiers text[], wanted int) RETURNS TABLE (
+    "column" text, generalization text, expression text, k bigint, groups bigint
+)
+LANGUAGE plpython3u VOLATILE ROWS 5 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import privacy; return privacy.k_anonymity_proposal(target, quasi_identifiers, wanted) $$;
+COMMENT ON FUNCTION k_anonymity_proposal IS 'How coarse to show these columns, so that each combination of their values is that of so many rows.';
+
+CREATE FUNCTION llm_similar_training(input text, model text, query text, k bigint DEFAULT 5) RETURNS TABLE (
+    key text, text text, label text, similarity real
+)
+LANGUAGE plpython3u VOLATILE ROWS 5
+AS $$ from pg_llm.functions import training; return training.llm_similar_training(input, model, query, k) $$;
+COMMENT ON FUNCTION llm_similar_training IS 'The labelled rows of a query that a text is most like to a model: what speaks for its answer.';
+
 -- Rights.
 REVOKE ALL ON llm.model_file, llm.own_graph, llm.own_graph_source, llm.own_graph_row, llm.own_entity,
 llm.own_entity_embedding, llm.own_relation, llm.own_evidence, llm.own_merge, llm.own_graph_model, llm.own_graph_model_file

@@ -23,8 +23,8 @@ _SMALL = 128 << 20
 # Tokens of a batch with which another thread pays, and threads that share one at most.
 _LEAST_PART = 64
 _MOST_PARTS = 8
-# The outputs of an export: what its task needs, and for a model that embeds the last hidden state of each token.
-_OUTPUT, _STATES = "output", "states"
+# The second output of an export that embeds: the last hidden state of each token.
+_STATES = "states"
 
 
 def load(folder: Path, threads: int) -> OnnxModel:
@@ -59,7 +59,10 @@ class OnnxModel:
         self.prompts: dict[str, str] = meta["prompts"]
         self.bytes = (folder / "model.onnx").stat().st_size
         self._session = session(folder / "model.onnx", threads)
-        self.pools_parts = _STATES in [output.name for output in self._session.get_outputs()]
+        names = [output.name for output in self._session.get_outputs()]
+        # The first of a graph that comes ready may be called otherwise.
+        self._output = names[0]
+        self.pools_parts = _STATES in names
         serialized = (folder / "tokenizer.json").read_text(encoding="utf-8")
         self._tokens = tokens.for_task(self.task, serialized, meta["inputs"], meta["max_tokens"], meta["pad_id"])
 
@@ -79,8 +82,8 @@ class OnnxModel:
     def forward(self, batch: Sequence[Window]) -> Any:
         """One output per window; float32 of shape (len(batch), …), or a list where a window has parts."""
         if any(window.parts for window in batch):
-            return pooled(batch, *self._session.run([_OUTPUT, _STATES], self.padded(batch)))
-        return self._session.run([_OUTPUT], self.padded(batch))[0]
+            return pooled(batch, *self._session.run([self._output, _STATES], self.padded(batch)))
+        return self._session.run([self._output], self.padded(batch))[0]
 
     def token_states(self, text: str) -> list[TokenStates] | None:
         """Of each window of the text what the last layer makes of its tokens; None where the graph does not show it."""

@@ -37,6 +37,7 @@ def db(db: FakeConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> F
     db.answer("SELECT FROM llm.model_file")
     db.answer("INSERT INTO llm.model_file")
     db.answer("DELETE FROM llm.model_file")
+    db.answer("DELETE FROM llm.training_lineage")
     return db
 
 
