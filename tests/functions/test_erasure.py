@@ -175,6 +175,23 @@ def test_only_the_owner_erases_and_nothing_of_others_by_its_words(
     assert value(customer, "SELECT count(*) FROM llm.all_entity WHERE name = 'Merkel'") == 1
 
 
+def test_nobody_tries_out_what_others_have(customer: psycopg.Connection, stranger: psycopg.Connection) -> None:
+    """Neither what their models have learnt from, nor what else stands in a graph that reads one's own table."""
+    customer.execute("SELECT llm_fit('sizes', 'classify', 'SELECT name, size FROM customer')")
+    stranger.execute("CREATE TABLE mine (id int PRIMARY KEY, word text, kind text)")
+    stranger.execute("INSERT INTO mine VALUES (1, 'Person 8', 'Mineword')")
+    customer.execute("SELECT graph_create('g')")
+    mapping = json.dumps([{"subject": "word", "predicate": "is", "object": "kind"}])
+    customer.execute("CALL graph_add_columns('g', 'mine', %s)", (mapping,))
+    customer.execute("SELECT graph_import('g', $$SELECT 'Merkel' AS subject, 'is' AS predicate, 'old' AS object$$)")
+    for term, found in (("Merkel", 0), ("Mineword", 1)):
+        call = "SELECT coalesce(sum(found), 0) FROM llm_where_is('mine', '{\"id\": 2}', %s) WHERE place ~ 'entities'"
+        assert value(stranger, call, [term]) == found, term
+    told = "SELECT count(*) FROM llm_where_is('mine', '{\"id\": 1}') WHERE place ~ 'model'"
+    assert value(stranger, told) == 0
+    assert value(customer, told) == 1
+
+
 def test_hashes_of_texts_are_closed_and_by_a_key(customer: psycopg.Connection, stranger: psycopg.Connection) -> None:
     customer.execute("SELECT llm_fit('sizes', 'classify', 'SELECT name, size FROM customer')")
     with pytest.raises(errors.InsufficientPrivilege):

@@ -22,6 +22,8 @@ from pg_llm.explain.words import Span
 
 AUTO, LINEAR, GRADIENTS, OCCLUSION = "auto", "linear", "integrated_gradients", "occlusion"
 METHODS = (AUTO, LINEAR, GRADIENTS, OCCLUSION)
+# Occlusion holds a copy of the text for each word, or run of words, that is left out.
+_LONGEST = 100_000
 
 
 class Attribution(NamedTuple):
@@ -59,6 +61,10 @@ def explain(
                 f'model "{found.name}" cannot be explained by {method}: {answer["reason"]}',
                 hint="method => 'occlusion' explains any model.",
             )
+    if len(input) > _LONGEST:
+        raise InvalidInput(
+            f"by occlusion texts of {_LONGEST:,} characters at most are explained", hint="Explain a part of the text."
+        )
     ask = _similarity(found, str(target)) if _compares(found, labels) else _probability(db, found, target, labels)
     effects, residual = occlusion.effects(input, ask)
     return _rows(input, [(*span, value) for span, value in effects], residual, OCCLUSION, [span for span, _ in effects])

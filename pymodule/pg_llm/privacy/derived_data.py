@@ -92,19 +92,19 @@ PLACES = (
     Place("queries of recommenders", "llm.recommender", f"{_OWN.format('r')} AND {_names('r.query')}", defined=True),
 )  # fmt: skip
 
-# A source of a graph that reads the person's table.
-_READS_TABLE = "(s.target::oid::int8 = ANY ($1) OR s.joined::oid[]::int8[] && $1)"
 GRAPH_ROWS = """
     SELECT r.id FROM llm.all_graph_row AS r JOIN llm.all_graph_source AS s ON s.id = r.source
     WHERE s.target::oid::int8 = ANY ($1) AND r.key = $3::jsonb
 """
-# In graphs of others only entities that stand in no other table.
+_OF_ENTITY = """
+    SELECT FROM llm.all_evidence AS v JOIN llm.all_graph_source AS s ON s.id = v.source
+    WHERE (v.entity = e.id OR v.extracted = e.id AND v.relation IS NULL)
+"""
+# In graphs of others only entities that stand in the person's table and nowhere else: not in tables that it is joined
+# to, nor in triples of a query, as whoever asks about words of their own would learn that they stand there.
 GRAPH_ENTITIES = f"""
     SELECT e.id FROM llm.all_entity AS e JOIN llm.all_graph AS g ON g.id = e.graph WHERE (
-        g.usename::text = ANY ($5)
-        OR EXISTS (SELECT FROM llm.all_graph_source AS s WHERE s.graph = g.id AND {_READS_TABLE}) AND NOT EXISTS (
-            SELECT FROM llm.all_evidence AS v JOIN llm.all_graph_source AS s ON s.id = v.source
-            WHERE (v.entity = e.id OR v.extracted = e.id AND v.relation IS NULL) AND NOT {_READS_TABLE}
-        )
+        g.usename::text = ANY ($5) OR EXISTS ({_OF_ENTITY} AND s.target::oid::int8 = ANY ($1))
+        AND NOT EXISTS ({_OF_ENTITY} AND (s.target::oid::int8 = ANY ($1)) IS NOT TRUE)
     ) AND {_names("e.name")}
 """

@@ -96,9 +96,9 @@ def _each(db: Connection, subject: DataSubject, erase_it: bool) -> list[dict[str
     values = _values(db, subject)
     found += run_as_extension_owner(db, lambda: _tables(db, values, erase_it))
     found += _recommenders(db, subject, erase_it)
-    found += [
-        _row(f'model "{name}"', rows, note) for name, rows, note in lineage.learnt(db, [*subject.texts, *subject.terms])
-    ]
+    trainers = None if db.rows(_ROLES)[0]["super"] else _roles(db)
+    learnt = lineage.learnt(db, [*subject.texts, *subject.terms], trainers)
+    found += [_row(f'model "{name}"', rows, note) for name, rows, note in learnt]
     return [row for row in found if row["found"]]
 
 

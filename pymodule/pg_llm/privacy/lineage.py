@@ -22,6 +22,7 @@ _STORE = """
 """
 _PARTS = """
     SELECT m.name, n.digest, n.part, n.key FROM llm.training_lineage AS n JOIN llm.model AS m ON m.digest = n.digest
+    WHERE $1 IS NULL OR EXISTS (SELECT FROM llm.run AS r WHERE r.digest = n.digest AND r.usename::text = ANY ($1))
     ORDER BY m.name, n.part
 """
 _HASHES = "SELECT encode(n.hashes, 'hex') AS hashes FROM llm.training_lineage AS n WHERE n.digest = $1 AND n.part = $2"
@@ -35,12 +36,15 @@ def record(db: Connection, digest: str, texts: Sequence[str]) -> None:
     _store(db, digest, key, sorted(set(hashes)))
 
 
-def learnt(db: Connection, texts: Sequence[str]) -> list[tuple[str, int, str]]:
-    """The models that have learnt from one of these texts: name, how many of the texts, and what can be done."""
+def learnt(db: Connection, texts: Sequence[str], roles: Sequence[str] | None) -> list[tuple[str, int, str]]:
+    """The models that have learnt from one of these texts: name, how many of the texts, and what can be done.
+
+    Only those that one of the roles has trained, None for all: else anybody could try out which texts others have.
+    """
     if not texts or not _is_any(db):
         return []
     key, hashes = _fingerprints(db, list(dict.fromkeys(texts)))
-    return _seen(db, key, set(hashes))
+    return _seen(db, key, set(hashes), roles)
 
 
 def _fingerprints(db: Connection, texts: Sequence[str]) -> tuple[str, list[str]]:
@@ -66,9 +70,9 @@ def _is_any(db: Connection) -> bool:
 
 
 @as_extension_owner
-def _seen(db: Connection, key: str, wanted: set[str]) -> list[tuple[str, int, str]]:
+def _seen(db: Connection, key: str, wanted: set[str], roles: Sequence[str] | None) -> list[tuple[str, int, str]]:
     found: dict[tuple[str, str], int] = {}
-    for row in db.rows(_PARTS):
+    for row in db.rows(_PARTS, ("text[]",), (None if roles is None else list(roles),)):
         if row["key"] != key:
             found[row["name"], _LOST] = 1
             continue

@@ -81,6 +81,13 @@ def test_a_long_text_is_occluded_in_runs_of_words(db: FakeConnection, host: Echo
     assert max(rows, key=lambda row: row.attribution).token.endswith("awful")
 
 
+def test_a_text_of_which_200_copies_fill_the_memory_is_refused(db: FakeConnection, host: EchoHost) -> None:
+    model(db, "generation")
+    with pytest.raises(InvalidInput, match="100,000 characters at most"):
+        explain(db, "word " * 20_001, labels=["bad", "fine"], method="occlusion")
+    assert not host.requests
+
+
 def test_what_the_models_parts_say_is_summed_to_words(db: FakeConnection, host: EchoHost) -> None:
     model(db, "classification", ["bad", "fine"])
     told = {"method": "linear", "tokens": [[0, 3, 0.5], [3, 5, 0.25], [5, 6, 0.125]], "residual": 0.1}
