@@ -25,7 +25,7 @@ from pg_llm.tasks.model_scoped_cache import ModelScopedCache
 
 # A chunk of fewer sentences has no vectors but its own.
 _FEWEST = 3
-# A sentence of fewer tokens, special ones not counted, is a heading or a fragment. Chosen on half of a set of ours.
+# A sentence of fewer tokens, special ones not counted, is a heading or a fragment. Chosen on a set of ours.
 _LEAST_TOKENS = 6
 # Sentences on sixteen subjects: what one of them has in common with all together is what a sentence on another subject
 # has in common with its chunk, by the measure of each model.
