@@ -18,7 +18,7 @@ from typing import Any
 import fastavro  # type: ignore[import-not-found]
 
 from pg_llm.streams.formats import Undecodable
-from pg_llm.worker.streams.source import SourceFailed, settings
+from pg_llm.worker.streams.source import NoRedirect, SourceFailed, settings
 
 _HEAD = struct.Struct(">bI")
 _PATIENCE = 5.0
@@ -49,13 +49,13 @@ class Avro:
         try:
             row = fastavro.schemaless_reader(io.BytesIO(payload[_HEAD.size :]), schema, None)
             return json.dumps(row, ensure_ascii=False, default=_plain)
-        except (ArithmeticError, EOFError, LookupError, TypeError, ValueError) as error:
+        except (ArithmeticError, EOFError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
             raise Undecodable(f"the record cannot be read by its schema: {type(error).__name__}") from None
 
     def _ask(self, number: int) -> Any:
         request = urllib.request.Request(f"{self._url}/schemas/ids/{number}", headers=self._headers)  # noqa: S310 - checked above
         try:
-            with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310 - checked above
+            with urllib.request.build_opener(NoRedirect).open(request, timeout=_PATIENCE) as answer:
                 told = json.loads(answer.read(_LARGEST_SCHEMA))
             if told.get("schemaType", "AVRO") != "AVRO":
                 raise Undecodable(f"the schema {number} is none of Avro")
@@ -66,7 +66,7 @@ class Avro:
             raise SourceFailed(f"the schema registry answers {error.code}") from None
         except OSError as error:
             raise SourceFailed(f"the schema registry does not answer: {type(error).__name__}") from None
-        except (ValueError, LookupError, TypeError, fastavro.schema.SchemaParseException) as error:
+        except (ValueError, LookupError, RecursionError, TypeError, fastavro.schema.SchemaParseException) as error:
             raise Undecodable(f"the schema {number} cannot be read: {type(error).__name__}") from None
 
 

@@ -16,17 +16,12 @@ from typing import Any
 import psycopg
 
 from pg_llm.worker.session import repeat_connected
-from pg_llm.worker.streams.source import SourceFailed, setting
+from pg_llm.worker.streams.source import NoRedirect, SourceFailed, setting
 
 _AT_ONCE = 100
 _PATIENCE = 5.0
 # Seconds of a round, after which the next one begins with alarms that have not been tried.
 _ROUND = 10.0
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        return None
 
 
 class Deliverer(threading.Thread):
@@ -77,7 +72,7 @@ def _post(url: str, body: bytes, number: int) -> None:
     headers = {"Content-Type": "application/json", "Idempotency-Key": str(number)}
     request = urllib.request.Request(url, body, headers)  # noqa: S310 - checked above
     try:
-        with urllib.request.build_opener(_NoRedirect).open(request, timeout=_PATIENCE):
+        with urllib.request.build_opener(NoRedirect).open(request, timeout=_PATIENCE):
             pass
     except urllib.error.HTTPError as error:
         raise SourceFailed(f"the webhook answers {error.code}") from None

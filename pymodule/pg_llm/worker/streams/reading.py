@@ -68,6 +68,12 @@ class Reader(threading.Thread):
                         if not connection.closed and not isinstance(error, errors.SerializationFailure):
                             self._report(connection, None, error.diag.message_primary or str(error))
                         raise
+                    except Exception as error:
+                        # Whatever a server or a record of others does to a client library ends no stream in silence.
+                        _log.exception("Stream %s", self.definition["name"])
+                        told = f"the source cannot be read: {type(error).__name__}, see the worker's log"
+                        self._report(connection, None, told)
+                        raise SourceFailed(told) from error
             except (SourceFailed, psycopg.Error) as error:
                 if time.monotonic() - began > _LONGEST:
                     delay = _SHORTEST

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import json
 import os
+import urllib.request
 from typing import Any, NamedTuple
 
 _DIGITS = 5
@@ -20,6 +21,14 @@ class OutOfRange(SourceFailed):
     def __init__(self, partition: str, message: str) -> None:
         super().__init__(message)
         self.partition = partition
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Whoever answers sends nobody elsewhere with what the request holds."""
+
+    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
+        """To nowhere."""
+        return
 
 
 class Record(NamedTuple):
