@@ -250,8 +250,9 @@ def note(db: psycopg.Connection) -> psycopg.Connection:
     return db
 
 
-# How semantic_index splits texts where nobody says so: key, chunking, chunk_tokens, chunk_overlap, template, storage.
-CHUNKING = [("text[]", None), ("text", "auto"), ("int", None), ("int", 0), ("text", None), ("text", "vector")]
+# How semantic_index splits texts where nobody says so: from key to sentences.
+CHUNKING: list[tuple[str, Any]] = [("text[]", None), ("text", "auto"), ("int", None), ("int", 0), ("text", None)]
+CHUNKING += [("text", "vector"), ("text", "outlying")]
 
 
 def test_semantic_search_by_both(call: Call, note: psycopg.Connection) -> None:
