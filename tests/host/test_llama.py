@@ -136,6 +136,18 @@ def test_answers_are_chosen_among(model: LlamaGeneration) -> None:
     assert only == [0]
 
 
+def test_answers_that_begin_with_a_part_of_a_character_are_chosen_among(model: LlamaGeneration) -> None:
+    answers = ["两行", "标签", "☃ snow", "plain"]
+    for number in range(10):
+        (found,) = model.forward([model.question(asked(f"Which word is number {number}?"), answers)])
+        assert np.exp(found).sum() == pytest.approx(1, abs=1e-3)
+    # The same whichever token is drawn.
+    (first,) = model.forward([model.question(asked("Which word?"), answers)])
+    for _ in range(5):
+        (again,) = model.forward([model.question(asked("Which word?"), answers)])
+        assert again == pytest.approx(first, abs=1e-3)
+
+
 def test_likelihoods_are_of_whole_continuations(model: LlamaGeneration) -> None:
     window = model.likelihood("The striker scored in the ", ["last minute", "last minutf", "lizt minute", ""])
     (found,) = model.forward([window])

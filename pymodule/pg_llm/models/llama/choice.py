@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ from pg_llm.models.llama.process import Llama
 
 # What is added to the logits of the allowed tokens, so that nothing beside them counts.
 _ALLOWED = 1000.0
+# What a token gets that is to be drawn, whatever the others' logits are.
+_DRAWN = _ALLOWED + 30.0
 # The logarithm of a probability that is too small to be shown.
 _LEAST = -100.0
 
@@ -45,6 +47,19 @@ async def log_probabilities(llama: Llama, messages: Sequence[Message], answers: 
 
 async def _next(llama: Llama, prompt: Sequence[Any], tokens: Sequence[int]) -> dict[int, float]:
     """The log-probabilities of the tokens that may come next, which together have all the probability."""
+    chances = await _chances(llama, prompt, dict.fromkeys(tokens, _ALLOWED))
+    if chances is None:
+        # Of a token that is a part of a character llama.cpp shows no probabilities: so another one is drawn.
+        letters = [(await llama.tokens(letter))[0] for letter in "abcdefghijklmnopqrstuvwxyz"]
+        drawn = next(token for token in (await llama.end_token(), *letters) if token not in tokens)
+        chances = await _chances(llama, prompt, dict.fromkeys(tokens, _ALLOWED) | {drawn: _DRAWN}) or {}
+        all_together = sum(chance for token, chance in chances.items() if token != drawn)
+        chances = {token: chance / all_together for token, chance in chances.items() if chance > 0}
+    return {token: math.log(chance) if (chance := chances.get(token, 0.0)) > 0 else _LEAST for token in tokens}
+
+
+async def _chances(llama: Llama, prompt: Sequence[Any], biases: Mapping[int, float]) -> dict[int, float] | None:
+    """The probabilities of the next token under these biases; None where a part of a character was drawn."""
     answer = await llama.post(
         "/completion",
         {
@@ -52,15 +67,14 @@ async def _next(llama: Llama, prompt: Sequence[Any], tokens: Sequence[int]) -> d
             "n_predict": 1,
             "temperature": 1.0,
             "samplers": ["temperature"],
-            "logit_bias": [[token, _ALLOWED] for token in tokens],
-            "n_probs": len(tokens),
+            "logit_bias": [[token, bias] for token, bias in biases.items()],
+            "n_probs": len(biases),
             "post_sampling_probs": True,
             "response_fields": ["completion_probabilities", "tokens_evaluated", "tokens_predicted"],
         },
     )
-    shown = answer["completion_probabilities"][0]["top_probs"]
-    chances = {one["id"]: math.log(one["prob"]) if one["prob"] > 0 else _LEAST for one in shown}
-    return {token: chances.get(token, _LEAST) for token in tokens}
+    shown = answer.get("completion_probabilities")
+    return {one["id"]: one["prob"] for one in shown[0]["top_probs"]} if shown else None
 
 
 async def likelihoods(llama: Llama, prompt: str, continuations: Sequence[str]) -> Any:
