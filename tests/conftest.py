@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import llama_server
 import psycopg
 import pytest
-from cranfield import load_cranfield
+from cranfield import documents, load_cranfield
 from database import DATA, ROOT, install
 from films import load_shop
 from hypothesis import settings
@@ -65,7 +65,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     without_data = not DATA.is_dir() and not os.environ.get("CI")
 
     def is_left_out(item: pytest.Item) -> bool:
-        needs_data = {"cranfield", "politics"} & set(getattr(item, "fixturenames", ()))
+        needs_data = {"abstracts", "cranfield", "politics"} & set(getattr(item, "fixturenames", ()))
         return bool((without_slow and item.get_closest_marker("slow")) or (without_data and needs_data))
 
     left_out = [item for item in items if is_left_out(item)]
@@ -176,6 +176,12 @@ def cranfield(_indexed: psycopg.Connection) -> psycopg.Connection:
     """A database with the table `document`, 1400 abstracts, indexed."""
     _indexed.autocommit = True
     return _indexed
+
+
+@pytest.fixture(scope="session")
+def abstracts() -> list[str]:
+    """The 1400 abstracts of Cranfield with their titles, without a database."""
+    return [text for _, text in documents()]
 
 
 @pytest.fixture(scope="session")

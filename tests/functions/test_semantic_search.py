@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import psycopg
@@ -154,6 +155,21 @@ def test_scores_are_what_they_are_said_to_be(cranfield: psycopg.Connection) -> N
     for key, score, _ in both[:50]:
         fused = 0.4 * near.get(key["id"], 0) / max(near.values()) + 0.6 * words.get(key["id"], 0) / full
         assert score == pytest.approx(fused, rel=0.01)
+
+
+def test_k_rows_under_a_selective_filter(cranfield: psycopg.Connection) -> None:
+    ids = list(range(100, 1400, 100))
+    for mode in ("hybrid", "vector"):
+        query = "SELECT (s.key ->> 'id')::int FROM semantic_search('boundary layer', 'document', 10, %s, %s) s"
+        rows = [id for (id,) in cranfield.execute(query, (mode, json.dumps({"id": ids})))]
+        assert len(set(rows)) == 10
+        assert set(rows) <= set(ids)
+    # The best of those that pass, not those of the best that pass.
+    exact = (
+        "SELECT id FROM document_embedding WHERE id = ANY(%s)"
+        " GROUP BY id ORDER BY min(embedding <=> llm_embed('boundary layer')) LIMIT 10"
+    )
+    assert rows == [id for (id,) in cranfield.execute(exact, (ids,))]
 
 
 def test_the_best_passage_is_shown(db: psycopg.Connection) -> None:

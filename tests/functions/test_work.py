@@ -382,19 +382,20 @@ def test_nobody_reads_a_row_before_its_writer_has_committed(note: psycopg.Connec
 
 
 def test_several_share_the_work(note: psycopg.Connection, connect: Connect) -> None:
-    note.execute("INSERT INTO note SELECT n, 'text ' || n FROM generate_series(1, 3000) n")
+    note.execute("INSERT INTO note SELECT n, 'text ' || n FROM generate_series(1, 1200) n")
     sessions = [register(connect()) for _ in range(3)]
     counts: list[tuple[int, int]] = []
     threads = [threading.Thread(target=lambda each=each: counts.append(work(each))) for each in sessions]
     for thread in threads:
         thread.start()
-    while any(thread.is_alive() for thread in threads):
-        note.execute("UPDATE note SET body = body || '.' WHERE id = 1 + (random() * 2999)::int")
+    # Not for as long as they work: whoever writes faster than they do would keep them at it for ever.
+    for _ in range(300):
+        note.execute("UPDATE note SET body = body || '.' WHERE id = 1 + (random() * 1199)::int")
     for thread in threads:
         thread.join()
     work(note)
-    assert sum(done for done, _ in counts) >= 3000
-    assert all(done > 100 for done, _ in counts)
+    assert sum(done for done, _ in counts) >= 1200
+    assert all(done > 40 for done, _ in counts)
     assert copied(note)
     assert value(note, "SELECT count(*) = count(DISTINCT id) FROM copy")
 
