@@ -110,3 +110,10 @@ def test_it_takes_the_right_to_register_models(base: psycopg.Connection, role: s
     with pytest.raises(errors.InsufficientPrivilege, match="permission denied to train a model"):
         base.execute("SELECT llm_distill('fast', 'small')")
     base.execute("RESET ROLE")
+
+
+def test_without_texts_it_learns_from_the_base_model_alone(base: psycopg.Connection) -> None:
+    told = value(base, "SELECT llm_distill('fast', 'small')")
+    assert (told["model"], told["dimensions"]) == ("fast", 256)
+    assert value(base, "SELECT llm_similarity('a red bicycle', 'a bicycle', 'fast')") > 0.5
+    assert value(base, "SELECT count(*) FROM llm.training_lineage") == 0

@@ -31,7 +31,9 @@ _LOST = "trained on another server, whose key is not here: nobody can tell what 
 
 
 def record(db: Connection, digest: str, texts: Sequence[str]) -> None:
-    """Keep the hashes of the texts that a model has learnt from."""
+    """Keep the hashes of the texts that a model has learnt from, if any: some learn from another model alone."""
+    if not texts:
+        return
     key, hashes = _fingerprints(db, texts)
     _store(db, digest, key, sorted(set(hashes)))
 
