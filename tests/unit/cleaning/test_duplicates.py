@@ -102,6 +102,19 @@ def test_members_of_a_household_without_birthdays() -> None:
     assert len(found - wanted) <= 0.05 * len(wanted)
 
 
+def test_birthdays_tell_where_each_person_is_there_often() -> None:
+    rows = people(600)
+    del rows["email"]
+    wanted = set()
+    for of in range(600):
+        copies = [of, *(add(rows, of, last=f"{rows['last'][of]}{letter}", street=None) for letter in "ea")]
+        wanted |= set(combinations(copies, 2))
+        add(rows, of, first=rows["first"][of - 7], born=rows["born"][of - 9])
+    found = linked(**rows)
+    assert len(found & wanted) >= 0.97 * len(wanted)
+    assert len(found - wanted) <= 0.03 * len(wanted)
+
+
 def test_more_pairs_than_weights_are_learnt_from(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = people(2000)
     wanted = {(of, add(rows, of, last=(rows["last"][of] or "") + "e")) for of in range(200)}

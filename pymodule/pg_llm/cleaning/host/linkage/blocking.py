@@ -20,6 +20,8 @@ Pairs = NDArray[np.int64]
 _MAX_BLOCK = 60
 # Pairs for each row, and of a small table in all.
 _PAIRS_PER_ROW, _MIN_PAIRS = 40, 400_000
+# One key alone may make such a part of them.
+_ALONE = 8
 # Odd numbers whose products have well-mixed high bits (SplitMix64, Steele, Lea and Flood 2014).
 _MIXERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
@@ -48,27 +50,50 @@ class Blocking:
             first, second = np.triu_indices(n, 1)
             self.pairs = first.astype(np.int64) * n + second
             return
-        possible = [(each,) for each in self._keys] + [
-            pair for pair in combinations(self._keys, 2) if pair[0].field != pair[1].field
-        ]
+        # One key alone first: rows that a combination finds by a key that is rare enough are pairs already.
+        alone = [(each,) for each in self._keys]
+        combined = [pair for pair in combinations(self._keys, 2) if pair[0].field != pair[1].field]
+        count = len(alone) + len(combined)
         rules = []
-        for done, keys in enumerate(possible):
-            sizes = _blocks(keys, n)[2]
-            made = int((sizes * (sizes - 1) // 2).sum())
-            if made:
+        for done, keys in enumerate(alone):
+            if made := _pair_count(keys, n):
                 rules.append(_Rule(keys, made))
-            yield done, 2 * len(possible)
-        rules.sort(key=lambda rule: rule.pairs)
-        totals = np.cumsum([rule.pairs for rule in rules], dtype=np.int64)
-        rules = rules[: int(np.searchsorted(totals, budget, "right"))]
-        pairs = np.empty(totals[len(rules) - 1] if rules else 0, dtype=np.int64)
+            yield done, 2 * count
+        rules = _within(rules, budget // _ALONE)
+        # Words may have changed places with those of another field, so that they are not pairs by themselves.
+        frequent = {id(key): _frequent(key) for rule in rules for key in rule.keys if not key.words}
+        for done, (one, other) in enumerate(combined, len(alone)):
+            both = (frequent.get(id(one), one), frequent.get(id(other), other))
+            if made := _pair_count(both, n):
+                rules.append(_Rule(both, made))
+            yield done, 2 * count
+        rules = _within(rules, budget)
+        pairs = np.empty(sum(rule.pairs for rule in rules), dtype=np.int64)
         filled = 0
         for done, rule in enumerate(rules):
             for found in _pairs(rule.keys, n):
                 pairs[filled : filled + len(found)] = found
                 filled += len(found)
-            yield len(possible) + done, 2 * len(possible)
+            yield count + done, 2 * count
         self.pairs = _distinct(pairs[:filled])
+
+
+def _within(rules: Sequence[_Rule], budget: int) -> list[_Rule]:
+    """Those that make the fewest pairs, as many as make no more than so many."""
+    ordered = sorted(rules, key=lambda rule: rule.pairs)
+    totals = np.cumsum([rule.pairs for rule in ordered], dtype=np.int64)
+    return ordered[: int(np.searchsorted(totals, budget, "right"))]
+
+
+def _pair_count(keys: Sequence[BlockingKeys], row_count: int) -> int:
+    sizes = _blocks(keys, row_count)[2]
+    return int((sizes * (sizes - 1) // 2).sum())
+
+
+def _frequent(keys: BlockingKeys) -> BlockingKeys:
+    """The keys that make no pairs by themselves, as too many rows share them."""
+    chosen = np.bincount(keys.keys)[keys.keys] > _MAX_BLOCK
+    return replace(keys, rows=keys.rows[chosen], keys=keys.keys[chosen])
 
 
 def _distinct(pairs: Pairs) -> Pairs:

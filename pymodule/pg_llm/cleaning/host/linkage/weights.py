@@ -51,13 +51,15 @@ _M_PAIRS, _M_SHARE, _M_SHARE_TELLING, _U_PAIRS, _RELATED_PAIRS = 30.0, 0.05, 2.0
 # Dependent levels are estimated with the independent ones as their prior, in so many pairs.
 _TREE_PAIRS = 20.0
 # Fields that hold few values twice, and in which matches mostly agree, tell related pairs from matches.
-_MIN_DISTINCT, _MIN_AGREEMENT = 0.5, 0.2
+_MIN_DISTINCT, _MIN_AGREEMENT = 0.2, 0.2
 # Rows with one code mostly agree in half of all else, or it is that of a place or a kind, which neighbours share.
 _IDENTIFYING, _ALIKE = 0.8, 0.5
 # Rows that agree in such a share of the other fields are alike.
 _MOSTLY_ALIKE = 0.75
-# A date is a birthday where rows that are alike agree in it so many times more often than others do.
-_ABOVE_CHANCE = 10.0
+# Members of households are there where so many of the rows that are alike differ in a name.
+_MIN_OTHER = 0.1
+# A date is a birthday where so many times more of the rows that are alike agree in it than of others, and such a share.
+_ABOVE_CHANCE, _MIN_SHARED = 10.0, 0.01
 # Of related pairs so many agree in such a field, as twins in their birthday.
 _TWINS = 0.01
 # Matches that are expected for each row before any is found.
@@ -68,9 +70,6 @@ _LEVELS = 4
 _DETERMINED, _MIN_DETERMINED, _MIN_ROWS = 0.95, 0.9, 3
 # Log odds that what was learnt may add to what is expected.
 _MAX_SURPRISE = 9.0
-# Log odds are shifted and stretched (Platt 1999) to what they came to on tables that tests/benchmarks/linkage_tables.py
-# makes.
-_CALIBRATION = (0.50, 0.79)
 # A rare value counts at most so much more than a frequent one, as a logarithm.
 _MAX_RARITY = 4.0
 
@@ -161,20 +160,29 @@ class MatchWeights:
 
     def _own_names(self, patterns: Levels, times: Weights) -> NDArray[np.bool_]:
         """The field in which rows that agree in most others differ most often, as members of a household in a name."""
+        # Pairs of which there are no more than by chance are of strangers, who count only where there are no others.
+        beyond = (times - np.exp(self._other.logs(patterns))).clip(0)
+        ratios = self._other_ratios(patterns, beyond)
+        if ratios.max() < _MIN_OTHER:
+            ratios = self._other_ratios(patterns, times)
+        return np.asarray((ratios == ratios.max()) & (ratios > 0))
+
+    def _other_ratios(self, patterns: Levels, times: Weights) -> Weights:
+        """For each field of names or texts how many of the pairs that are alike differ in it, for each that agrees."""
         ratios = np.zeros(len(self._fields))
         for place, field in enumerate(self._fields):
             if field.kind in ("name", "text") and self._determinants[place] < 0:
                 alike = times * _are_alike(patterns, place, _MOSTLY_ALIKE, 2)
                 own = patterns[:, place]
                 ratios[place] = alike[own == OTHER].sum() / max(alike[own <= CLOSE].sum(), 1.0)
-        return np.asarray((ratios == ratios.max()) & (ratios > 0))
+        return ratios
 
     def _is_shared(self, patterns: Levels, times: Weights, place: int) -> bool:
         """Whether rows that agree in most other fields have one value more often than by chance."""
         alike = times * _are_alike(patterns, place, _MOSTLY_ALIKE, 1)
         alike[patterns[:, place] == MISSING] = 0
-        chance = self._collisions[place] / self._both_filled[place]
-        return bool(alike[patterns[:, place] == SAME].sum() > _ABOVE_CHANCE * chance * alike.sum())
+        least = max(_ABOVE_CHANCE * self._collisions[place] / self._both_filled[place], _MIN_SHARED)
+        return bool(alike[patterns[:, place] == SAME].sum() > least * alike.sum())
 
     def _maximize(self, patterns: Levels, times: Weights, marks: Weights, tree: bool) -> None:
         classes = [self._match, self._other, *self._related]
@@ -232,8 +240,7 @@ class MatchWeights:
         expected = _independent(self._match.size, self._m_prior).logs(patterns)[inverse]
         unlike = self._other.logs(patterns)[inverse] - rarity
         # However sure what was learnt is, a pair needs evidence by what is expected of any table.
-        odds = np.minimum(learnt, expected - unlike + (_MAX_SURPRISE if self._tells.any() else 0.0))
-        return np.asarray(_CALIBRATION[0] + _CALIBRATION[1] * odds)
+        return np.minimum(learnt, expected - unlike + (_MAX_SURPRISE if self._tells.any() else 0.0))
 
     def _rarity(self, place: int, field: Field) -> Weights:
         """For each value of a field, how much rarer it is than equal values are on average, as a logarithm."""
