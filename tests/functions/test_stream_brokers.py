@@ -13,10 +13,9 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,28 +24,19 @@ import psycopg
 import pytest
 from database import value
 from psycopg import errors
+from streams import Start, workers
 
 SCHEMA = {
     "type": "record",
     "name": "event",
     "fields": [{"name": "id", "type": "long"}, {"name": "body", "type": "string"}],
 }
-Start = Callable[..., subprocess.Popen[bytes]]
 
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    started: list[subprocess.Popen[bytes]] = []
-
-    def run(dsn: str, **environment: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "pg_llm.worker", "--dsn", dsn]
-        started.append(subprocess.Popen(command, stderr=subprocess.DEVNULL, env=dict(os.environ) | environment))
-        return started[-1]
-
-    yield run
-    for process in started:
-        process.kill()
-        process.wait()
+    with workers() as run:
+        yield run
 
 
 def needed(program: str, module: str) -> str:

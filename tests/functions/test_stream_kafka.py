@@ -3,41 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import kafka
 import psycopg
 import pytest
 from database import value
-
-Start = Callable[..., subprocess.Popen[str]]
+from streams import Start, workers
 
 
 @pytest.fixture
 def start() -> Iterator[Start]:
     """Starts workers, which are ended after the test."""
-    started: list[subprocess.Popen[str]] = []
-
-    def run(dsn: str, **environment: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "pg_llm.worker", "--dsn", dsn]
-        started.append(
-            subprocess.Popen(command, stderr=subprocess.DEVNULL, text=True, env=dict(os.environ) | environment)
-        )
-        return started[-1]
-
-    yield run
-    for process in started:
-        process.kill()
-        process.wait()
+    with workers() as run:
+        yield run
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import confluent_kafka
@@ -16,9 +13,7 @@ import psycopg
 import pytest
 from database import value
 from psycopg import errors
-from streams import Reader, create, payments
-
-Start = Callable[..., subprocess.Popen[bytes]]
+from streams import Reader, Start, create, payments, workers
 
 
 class Message(NamedTuple):
@@ -36,17 +31,8 @@ def broker() -> Iterator[str]:
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    started: list[subprocess.Popen[bytes]] = []
-
-    def run(dsn: str, **environment: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "pg_llm.worker", "--dsn", dsn]
-        started.append(subprocess.Popen(command, stderr=subprocess.DEVNULL, env=dict(os.environ) | environment))
-        return started[-1]
-
-    yield run
-    for process in started:
-        process.kill()
-        process.wait()
+    with workers() as run:
+        yield run
 
 
 def received(servers: str, topic: str, number: int, seconds: float = 30) -> list[Message]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
@@ -10,6 +15,25 @@ from database import value
 
 KAFKA = '{"kind": "kafka", "servers": "127.0.0.1:9", "topic": "payment"}'
 COLUMNS = '["id bigint", "amount numeric", "sent_at timestamptz"]'
+
+# Starts a worker on a database, with more variables of the environment.
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+@contextlib.contextmanager
+def workers() -> Iterator[Start]:
+    """Workers in processes of their own, killed at the end."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def run(dsn: str, **environment: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "pg_llm.worker", "--dsn", dsn]
+        started.append(subprocess.Popen(command, stderr=subprocess.DEVNULL, env=dict(os.environ) | environment))
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.kill()
+        process.wait()
 
 
 class Reader:

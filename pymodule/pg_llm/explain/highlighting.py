@@ -5,15 +5,13 @@ Blue and orange are told apart by the colour-blind, and the line by everybody el
 
 from __future__ import annotations
 
-import html
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
 from pg_llm.explain.explanation import Attribution
+from pg_llm.xml import escape
 
-# Characters that XML 1.0 cannot represent.
-_INVALID = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _FOR, _AGAINST = "#3b82c4", "#e08a1e"
 # Width of a character of one cell, height of a line, margin.
 _CELL, _LINE, _MARGIN = 8.4, 24, 12
@@ -48,11 +46,6 @@ def svg(text: str, rows: Sequence[Attribution], title: str | None, width: int) -
         ' font-family="DejaVu Sans Mono, Noto Sans Mono CJK SC, monospace" font-size="14" fill="#222222">'
     )
     return "".join([opening, '<rect width="100%" height="100%" fill="#ffffff"/>', *heading, *body, "</svg>"])
-
-
-def escape(text: str) -> str:
-    """The text for elements and attributes of XML."""
-    return html.escape(_INVALID.sub("\ufffd", text))
 
 
 def _pieces(text: str, rows: Sequence[Attribution]) -> Iterator[tuple[str, float]]:

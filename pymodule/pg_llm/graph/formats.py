@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from pg_llm.graph import xml
+from pg_llm import xml
 
 Row = dict[str, Any]
 _VOCABULARIES = {

@@ -8,7 +8,8 @@ from typing import Any
 import networkx
 import pytest
 import rdflib
-from pg_llm.graph import formats, xml
+from pg_llm import xml
+from pg_llm.graph import formats
 
 HOSTILE = [
     "a",

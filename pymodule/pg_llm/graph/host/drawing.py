@@ -18,8 +18,8 @@ from pg_llm.graph.host import layout
 from pg_llm.graph.host.curves import Point, arrow_head, path_data, point_at
 from pg_llm.graph.host.label_placement import LabelPlacement
 from pg_llm.graph.host.text_metrics import truncate, two_lines, width_of
-from pg_llm.graph.xml import escape
 from pg_llm.tasks import WorkItem
+from pg_llm.xml import escape
 
 # Colours of the commonest types, and last that of all others.
 _COLOURS = "#2f6fb5 #d1701f #2f9150 #b23a48 #7a55b0 #8a6a2f #c2549a #3a9aa8 #7d8f1e #6b7280".split()
