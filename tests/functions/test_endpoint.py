@@ -10,10 +10,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from database import value
+from database import value, write_key
 from faulty_endpoint import FaultyEndpoint, Reply, Request, chat, echo
 from psycopg import errors
-from workbench.cluster import Cluster
 
 PERSON = {
     "type": "object",
@@ -343,12 +342,8 @@ def test_a_real_server_says_what_it_cannot(llama: psycopg.Connection, llama_endp
         llama.execute("SELECT llm_generate(repeat('word ', 40000), 'smollm2')")
 
 
-def test_a_key_of_a_file_reaches_the_endpoint(db: psycopg.Connection, faulty: FaultyEndpoint, cluster: Cluster) -> None:
-    keys = cluster.data / "pg_llm" / "keys"
-    keys.mkdir(exist_ok=True)
-    (keys / "big").write_text("sk-secret\n")
-    for path in (keys, keys / "big"):
-        path.chmod(0o755)
+def test_a_key_of_a_file_reaches_the_endpoint(db: psycopg.Connection, faulty: FaultyEndpoint) -> None:
+    write_key(db, "big", "sk-secret")
     register(db, "keyed", "generation", faulty.source(), api_key_file="big")
     assert write(db, ["a"], "keyed") == [(1, "A")]
     assert faulty.requests[-1].headers["Authorization"] == "Bearer sk-secret"

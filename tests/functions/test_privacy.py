@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from database import value
+from database import value, write_key
 from psycopg import errors
 from workbench.cluster import Cluster
 
@@ -18,8 +18,7 @@ FIND = "SELECT kind, text, start_pos, end_pos, score, recognizer FROM llm_find_p
 def keyed(db: psycopg.Connection, cluster: Cluster) -> Iterator[psycopg.Connection]:
     """A database with two keys: everybody writes with `shop`, and none but superusers with `other`."""
     for name in ("shop", "other"):
-        # By the server's own user, who has the folder.
-        db.execute(f"COPY (SELECT '{name * 10}') TO PROGRAM 'mkdir -p pg_llm/keys && cat > pg_llm/keys/{name}'")
+        write_key(db, name, name * 10)
     db.execute("SELECT llm_register_key('shop', 'file:shop', '{public}')")
     db.execute("SELECT llm_register_key('other', 'file:other')")
     yield db

@@ -4,7 +4,7 @@ import json
 
 import psycopg
 import pytest
-from database import value
+from database import value, write_key
 from psycopg import errors
 from workbench.cluster import Cluster
 
@@ -20,7 +20,7 @@ def test_many_addresses_in_one_text(db: psycopg.Connection) -> None:
 
 
 def test_a_key_that_is_gone_reveals_nothing_that_it_revealed_before(db: psycopg.Connection, cluster: Cluster) -> None:
-    db.execute("COPY (SELECT repeat('gone', 10)) TO PROGRAM 'mkdir -p pg_llm/keys && cat > pg_llm/keys/gone'")
+    write_key(db, "gone", "gone" * 10)
     db.execute("SELECT llm_register_key('gone', 'file:gone')")
     pseudonym = value(db, "SELECT llm_pseudonymize('Anna', 'person', 'gone')")
     assert value(db, "SELECT llm_reveal(%s, 'gone')", pseudonym) == "Anna"
