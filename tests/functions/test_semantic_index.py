@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -140,19 +141,26 @@ def test_inside_other_code(note: psycopg.Connection) -> None:
     assert missing(note) == 0
 
 
+def in_two_sessions(sessions: tuple[psycopg.Connection, psycopg.Connection], query: str) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda session: session.execute(query), sessions))
+
+
 def test_two_sessions_ask_for_the_same_index(note: psycopg.Connection, connect: Connect) -> None:
     note.execute("INSERT INTO note SELECT n, 'text ' || n FROM generate_series(100, 900) n")
-    threads = [
-        threading.Thread(target=connection.execute, args=("CALL semantic_index('note', '{title}')",))
-        for connection in (note, connect())
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    sessions = (note, connect())
+    in_two_sessions(sessions, "CALL semantic_index('note', '{title}')")
     assert missing(note) == 0
     assert value(note, "SELECT count(*) FROM pg_indexes WHERE tablename = 'note_embedding'") == 3
     assert value(note, "SELECT count(*) FROM llm.semantic_index") == 1
+    # Nothing to embed, so that both come to build the indexes at once.
+    for _ in range(5):
+        for (name,) in note.execute(
+            "SELECT indexname FROM pg_indexes WHERE tablename = 'note_embedding' AND indexdef !~ 'UNIQUE'"
+        ).fetchall():
+            note.execute(f"DROP INDEX {name}")
+        in_two_sessions(sessions, "CALL semantic_index('note', '{title}')")
+        assert value(note, "SELECT count(*) FROM pg_indexes WHERE tablename = 'note_embedding'") == 3
 
 
 def test_writers_go_on_while_an_index_is_filled(note: psycopg.Connection, connect: Connect) -> None:

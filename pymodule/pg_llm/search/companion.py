@@ -120,6 +120,19 @@ def drop(db: Connection, id: int, companion: str | None) -> None:
 
 def build_indexes(db: Connection, index: SemanticIndex, report: Report) -> None:
     """Create the missing indexes on vectors and words, and statistics for the planner and for BM25."""
+    if not _missing_indexes(db, index):
+        return
+    # One session builds: of two that do, each would wait in ANALYZE for the other's CREATE INDEX.
+    db.execute(f"LOCK TABLE {index.companion} IN SHARE ROW EXCLUSIVE MODE")
+    missing = _missing_indexes(db, index)
+    for number, definition in enumerate(missing):
+        report("building indexes", number, len(missing))
+        db.execute(f"CREATE INDEX ON {index.companion} USING {definition}")
+    if missing:
+        db.execute(f"ANALYZE {index.companion}")
+
+
+def _missing_indexes(db: Connection, index: SemanticIndex) -> list[str]:
     method, metric, storage = index.definition.method, index.definition.metric, index.definition.storage
     definitions = {"words": "gin (words)"}
     if method != "none":
@@ -136,12 +149,7 @@ def build_indexes(db: Connection, index: SemanticIndex, report: Report) -> None:
         (index.companion_oid,),
     )
     names = {row["name"] for row in indexed}
-    missing = [definition for name, definition in definitions.items() if name not in names]
-    for number, definition in enumerate(missing):
-        report("building indexes", number, len(missing))
-        db.execute(f"CREATE INDEX ON {index.companion} USING {definition}")
-    if missing:
-        db.execute(f"ANALYZE {index.companion}")
+    return [definition for name, definition in definitions.items() if name not in names]
 
 
 def _index_options(db: Connection, index: SemanticIndex) -> str:
