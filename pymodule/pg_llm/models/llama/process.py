@@ -92,7 +92,9 @@ class Llama:
         self._log = Path(self._folder, "log")
         self._starting = threading.Lock()
         self._children: list[subprocess.Popen[bytes]] = []
+        # Those that are open: the current one, and before it those whose requests may still be answered.
         self._clients: list[httpx.AsyncClient] = []
+        self._current: httpx.AsyncClient | None = None
         weakref.finalize(self, _end, self._children, self._clients, self._folder)
         self._start()
 
@@ -188,7 +190,7 @@ class Llama:
         async with self._room.reserved(self.settings.slots if slots else 0):
             # With no connection of before, which a process that has ended may have left behind.
             await asyncio.to_thread(self._start)
-            self._clients.clear()
+            self._current = None
             try:
                 return await self._watched(send())
             except _Lost as error:
@@ -256,12 +258,13 @@ class Llama:
     async def _client(self) -> httpx.AsyncClient:
         if not self._is_running():
             await asyncio.to_thread(self._start)
-        clients = self._clients[:]
-        if not clients:
+        client = self._current
+        if client is None:
             transport = httpx.AsyncHTTPTransport(uds=self._socket, limits=_CONNECTIONS)
-            clients = [httpx.AsyncClient(transport=transport, base_url="http://llama", timeout=_NEVER)]
-            self._clients[:] = clients
-        return clients[0]
+            client = httpx.AsyncClient(transport=transport, base_url="http://llama", timeout=_NEVER)
+            self._clients.append(client)
+            self._current = client
+        return client
 
     def _bury(self) -> None:
         """Wait until a process that has crashed is gone: its connections end before it does, on a busy machine long."""
@@ -295,6 +298,7 @@ class Llama:
             for child in self._children:
                 _kill(child)
             # Before it runs: connections to the process before would each be lost once more.
+            self._current = None
             _close(self._clients)
             self._children[:] = [_child({**asdict(self.settings), "socket": self._socket}, self._log)]
 
@@ -422,8 +426,7 @@ def _end(children: list[subprocess.Popen[bytes]], clients: list[httpx.AsyncClien
 
 def _close(clients: list[httpx.AsyncClient]) -> None:
     """Forget the clients; their connections are closed by the loop that they belong to."""
-    closing = clients[:]
-    clients.clear()
-    if not sys.is_finalizing():
-        for client in closing:
+    while clients:
+        client = clients.pop()
+        if not sys.is_finalizing():
             event_loop.start(client.aclose())
