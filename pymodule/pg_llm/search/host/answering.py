@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from pg_llm.models.engine import Engine
-from pg_llm.search.host import question, sentences
+from pg_llm.search.host import question, roles, sentences
 from pg_llm.search.host.question import Question
+from pg_llm.search.host.roles import Asked
 from pg_llm.stemming import stem
 from pg_llm.tasks import Steps, WorkItem, batching, passages, probability, stepwise
 from pg_llm.tasks.model_scoped_cache import ModelScopedCache
@@ -137,7 +138,21 @@ def _sentences(text: str) -> list[_Sentence]:
 def _confidences(asked: Question, listed: list[_Sentence], vocabulary: list[str], cosines: Any) -> Any:
     found = signs(asked, listed, vocabulary, cosines)
     confidences = probability.sigmoid(_BIAS + sum(_WEIGHTS[name] * values for name, values in found.items()))
-    return np.where(found["least word in the sentence or before"] < _LEAST_NEARNESS, 0.0, confidences)
+    said = roles.read(asked.text)
+    is_reversed = [said is not None and _reverses(said, asked, sentence, vocabulary, cosines) for sentence in listed]
+    return np.where(is_reversed | (found["least word in the sentence or before"] < _LEAST_NEARNESS), 0.0, confidences)
+
+
+def _reverses(said: Asked, asked: Question, sentence: _Sentence, vocabulary: list[str], cosines: Any) -> bool:
+    """Whether a sentence says of the same name the other part in what the question says is done."""
+    row = next((row for row, word in enumerate(asked.content, 1) if word.lower() == said.verb), None)
+    if row is None:
+        return False
+    nearness = {word: cosines[row, column] for column, word in enumerate(vocabulary) if word in sentence.words}
+    same = {word for word in nearness if stem(word) == stem(said.verb)}
+    nearest = max(nearness, key=nearness.__getitem__, default="")
+    is_near = bool(nearest) and nearness[nearest] >= _LEAST_NEARNESS
+    return roles.contradicts(said, sentence.text, same or ({nearest} if is_near else set()))
 
 
 def signs(asked: Question, listed: list[_Sentence], vocabulary: list[str], cosines: Any) -> dict[str, Any]:
