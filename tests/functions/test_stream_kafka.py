@@ -228,17 +228,50 @@ def test_channels_requests_and_tables(db: psycopg.Connection, start: Start) -> N
         ).startswith("127.")
 
 
+@pytest.mark.parametrize("begin", ["earliest", "latest"])
+def test_partitions_that_are_added_to_a_topic_are_read_from_their_beginning(
+    db: psycopg.Connection, broker: str, start: Start, begin: str
+) -> None:
+    topic = f"added-{begin}"
+    kafka.create_topic(broker, topic, 3)
+    kafka.produce(broker, topic, events(0, 99, 1))
+    # By itself: Tansu tells the end of a batch of one only.
+    kafka.produce(broker, topic, events(99, 100, 1))
+    # It adds no partitions: they are hidden from its clients until then.
+    with kafka.Growing(broker, topic, 1) as proxy:
+        create(db, proxy.address, topic, source={"start": begin})
+        first = start(db.info.dsn)
+        there = 100 if begin == "earliest" else 0
+        wait_for(db, 'SELECT min("offset") >= 0 FROM stream_stats')
+        kafka.produce(broker, topic, events(100, 110, 1))
+        wait_for(db, f"SELECT count(*) = {there + 10} FROM event")
+        # What is sent to them before any worker knows them is not lost.
+        kafka.produce(broker, topic, ((1 + n % 2, payload) for n, (_, payload) in enumerate(events(110, 150, 1))))
+        proxy.shown = 3
+        wait_for(db, f"SELECT count(*) = {there + 50} AND count(DISTINCT id) = {there + 50} FROM event")
+        assert value(db, "SELECT count(*) FROM stream_stats") == 3
+        # They are shared like the others.
+        start(db.info.dsn)
+        wait_for(db, "SELECT count(DISTINCT worker) = 2 FROM stream_stats")
+        first.kill()
+        kafka.produce(broker, topic, events(150, 180, 3))
+        wait_for(db, f"SELECT count(*) = {there + 80} AND count(DISTINCT id) = {there + 80} FROM event")
+
+
 @pytest.mark.slow
-def test_a_partition_is_added_and_a_hung_worker_is_replaced(db: psycopg.Connection, broker: str, start: Start) -> None:
+def test_a_topic_of_a_pattern_is_added_and_a_hung_worker_is_replaced(
+    db: psycopg.Connection, broker: str, start: Start
+) -> None:
     kafka.create_topic(broker, "grow-1", 1)
-    kafka.produce(broker, "grow-1", events(0, 100, 1))
     db.execute(
         "CALL stream_create('grow', %s, 'event', '[\"id bigint\"]', max_delay => '10 ms')",
-        (json.dumps({"kind": "kafka", "servers": broker, "pattern": "grow-[0-9]"}),),
+        (json.dumps({"kind": "kafka", "servers": broker, "pattern": "grow-[0-9]", "start": "latest"}),),
     )
     hung = start(db.info.dsn)
+    wait_for(db, 'SELECT min("offset") = 0 FROM stream_stats')
+    kafka.produce(broker, "grow-1", events(0, 100, 1))
     wait_for(db, "SELECT count(*) = 100 FROM event")
-    # Another topic of the pattern, as a partition that is added.
+    # Another topic of the pattern.
     kafka.create_topic(broker, "grow-2", 1)
     kafka.produce(broker, "grow-2", events(100, 150, 1))
     wait_for(db, "SELECT count(*) = 150 FROM event")

@@ -143,14 +143,43 @@ class Proxy:
             threading.Thread(target=self._pass, args=(behind, client, True), daemon=True).start()
 
     def _pass(self, source: socket.socket, target: socket.socket, names_itself: bool) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(1 << 20):
+        with contextlib.suppress(OSError), source.makefile("rb") as stream:
+            while head := stream.read(4):
+                frame = stream.read(int.from_bytes(head, "big"))
                 if names_itself:
-                    # The address in answers to requests for metadata: a text, and the port after it.
-                    mine, its = (b"127.0.0.1" + port.to_bytes(4, "big") for port in (self.port, self._port))
-                    data = data.replace(its, mine)
-                target.sendall(data)
+                    frame = self.answer(frame)
+                target.sendall(len(frame).to_bytes(4, "big") + frame)
         for one in (source, target):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
+
+    def answer(self, frame: bytes) -> bytes:
+        """What clients are told: the address in answers to requests for metadata, a text, and the port after it."""
+        mine, its = (b"127.0.0.1" + port.to_bytes(4, "big") for port in (self.port, self._port))
+        return frame.replace(its, mine)
+
+
+class Growing(Proxy):
+    """Shows a topic of a broker with fewer partitions than it has, until it is told to show more."""
+
+    # A partition in an answer about metadata (version 12): error, number, leader, epoch, and three lists of brokers.
+    _PARTITION = 2 + 4 + 4 + 4 + 5 + 5 + 1 + 1
+
+    def __init__(self, broker: str, topic: str, shown: int) -> None:
+        super().__init__(broker)
+        self._name, self.shown = topic.encode(), shown
+
+    def answer(self, frame: bytes) -> bytes:
+        """The number of partitions, one more, stands behind the topic's name, its identifier and a flag."""
+        frame = super().answer(frame)
+        begin = frame.find(bytes([len(self._name) + 1]) + self._name) + 1 + len(self._name) + 16 + 1
+        # The error before the name, and whether the answer is so long: other answers name the topic too.
+        if b"127.0.0.1" not in frame or begin > len(frame) or self._name not in frame:
+            return frame
+        there = frame[begin] - 1
+        after = begin + 1 + there * self._PARTITION
+        assert 0 < there < 100
+        assert after < len(frame)
+        kept = frame[begin + 1 : begin + 1 + min(there, self.shown) * self._PARTITION]
+        return frame[:begin] + bytes([min(there, self.shown) + 1]) + kept + frame[after:]

@@ -30,9 +30,18 @@ _FORGET_GONE = """
     )
 """
 _LEAVE = "DELETE FROM llm.stream_consumer AS c WHERE c.stream = $1 AND c.pid = pg_backend_pid()"
-_ADD = """
-    INSERT INTO llm.stream_offset AS o (stream, partition) SELECT $1, p.name FROM unnest($2) AS p (name)
-    ON CONFLICT (stream, partition) DO NOTHING
+# A partition that is added to a topic that is read already, or comes with a topic that begins to match a pattern, is
+# read from its beginning, whatever `start` says: what it has came after that.
+_ADD = r"""
+    INSERT INTO llm.stream_offset AS o (stream, partition, seek_to)
+    SELECT $1, p.name, CASE WHEN EXISTS (
+        SELECT FROM llm.stream_offset AS b JOIN llm.all_stream AS s ON s.id = b.stream
+        WHERE b.stream = $1 AND (
+            s.source ->> 'pattern' IS NOT NULL
+            OR regexp_replace(b.partition, '/\d+$', '') = regexp_replace(p.name, '/\d+$', '')
+        )
+    ) THEN to_timestamp(0) END
+    FROM unnest($2) AS p (name) ON CONFLICT (stream, partition) DO NOTHING
 """
 # Held by this session, and not by an earlier one whose process had the same number.
 _MINE = """

@@ -64,12 +64,12 @@ class Kafka(Source):
     def start(self, partition: str, at: float | None) -> int:
         try:
             low, high = self._consumer.get_watermark_offsets(_place(partition), timeout=_PATIENCE)
-            if at is not None:
+            if at:
                 (found,) = self._consumer.offsets_for_times([_place(partition, int(at * 1000))], timeout=_PATIENCE)
                 return found.offset if found.offset >= 0 else high
         except KafkaException as error:
             raise SourceFailed(f"no offset for {partition}: {error.args[0].str()}") from None
-        return high if self._source.get("start") == "latest" else low
+        return high if at is None and self._source.get("start") == "latest" else low
 
     def assign(self, positions: dict[str, int]) -> None:
         self._positions = dict(positions)

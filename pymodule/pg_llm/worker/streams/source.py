@@ -50,7 +50,7 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def start(self, partition: str, at: float | None) -> int:
-        """The offset to begin with: of the first record from a moment on, or where the source says."""
+        """The offset to begin with: of the first record from a moment on, 0 for all, or where the source says."""
 
     @abc.abstractmethod
     def assign(self, positions: dict[str, int]) -> None:
