@@ -101,6 +101,11 @@ LANGUAGE plpython3u VOLATILE ROWS 10 SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import streams; return streams.stream_assignments() $$;
 COMMENT ON FUNCTION llm.stream_assignments IS 'The running streams whose owner''s rights the caller has.';
 
+CREATE FUNCTION llm.stream_slots(security text) RETURNS SETOF int
+LANGUAGE plpython3u VOLATILE ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import streams; return streams.stream_slots(security) $$;
+COMMENT ON FUNCTION llm.stream_slots IS 'The numbers of all streams that read a publication of the servers of that name.';
+
 CREATE FUNCTION llm.stream_lease(stream int, partitions text[]) RETURNS TABLE (
     partition text, "position" bigint, seek_to timestamptz, token bigint
 )

@@ -122,6 +122,7 @@ INTERNAL = {
     "llm.staleness_report",
     "llm.stream_assignments",
     "llm.stream_lease",
+    "llm.stream_slots",
     "llm.stream_position",
     "llm.stream_report",
     "llm.stream_write",

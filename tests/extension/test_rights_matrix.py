@@ -164,6 +164,7 @@ llm.stream_outbox({stream}, 1, 1)                                       22023   
 llm.stream_sent({stream}, 1, NULL, NULL)                                22023     22023 42704   42704 42501
 CALL stream_drop('orders')                                              ok        ok    42704   42704 42501
 llm.stream_assignments()                                                ok        ok    ok      ok    42501
+llm.stream_slots('PROD')                                                ok        ok    ok      ok    42501
 llm.stream_lease({stream}, ARRAY['a/0'])                                ok        ok    42704   42704 42501
 llm.stream_position({stream}, 'a/0', 0, 0)                              ok        ok    42704   42704 42501
 llm.stream_report({stream}, 'a/0', 'x', false)                          ok        ok    42704   42704 42501

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -34,6 +35,14 @@ def workers() -> Iterator[Start]:
     for process in started:
         process.kill()
         process.wait()
+
+
+def wait_for(db: psycopg.Connection, query: str, seconds: float = 30) -> None:
+    """Wait until a query gives true."""
+    deadline = time.monotonic() + seconds
+    while not value(db, query):
+        assert time.monotonic() < deadline, query
+        time.sleep(0.02)
 
 
 class Reader:

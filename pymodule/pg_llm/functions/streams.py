@@ -206,6 +206,12 @@ def stream_assignments(db: Connection) -> list[dict[str, Any]]:
 
 
 @sql_function
+def stream_slots(db: Connection, security: str | None) -> list[int]:
+    """The numbers of all streams that read a publication of the servers of that name."""
+    return definition.of_publications(db, arguments.required("security", security))
+
+
+@sql_function
 def stream_lease(db: Connection, stream: int | None, partitions: list[str] | None) -> list[dict[str, Any]]:
     """Take or keep the session's fair share of a stream's partitions; each with the fencing token to write with."""
     found = definition.by_id(db, arguments.required("stream", stream))

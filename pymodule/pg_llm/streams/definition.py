@@ -36,7 +36,9 @@ _ALL = f"""
     {_STREAMS} WHERE s.state = 'running' AND pg_has_role($1::oid, c.relowner, 'USAGE')
     ORDER BY row_number() OVER (PARTITION BY c.relowner ORDER BY s.id), s.id
 """
-
+_OF_PUBLICATIONS = """
+    SELECT s.id FROM llm.all_stream AS s WHERE s.source ->> 'kind' = 'publication' AND s.source ->> 'security' = $1
+"""
 _APPLY = """
     SELECT pg_catalog.set_config(s.name, s.value, true)
     FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS s (name, value)
@@ -93,6 +95,12 @@ def by_id(db: Connection, number: int, trusted: bool = True) -> Stream:
 def running(db: Connection) -> list[Stream]:
     """The streams that are running and may be run by the caller."""
     return [stream for stream in map(_stream, _rows(db, _ALL, "int8", db.current_role())) if stream.trusted]
+
+
+@as_extension_owner
+def of_publications(db: Connection, security: str) -> list[int]:
+    """The numbers of the streams, whoever owns them, that read publications of the servers of that name."""
+    return [row["id"] for row in db.rows(_OF_PUBLICATIONS, ("text",), (security,))]
 
 
 def check_trusted(stream: Stream) -> None:

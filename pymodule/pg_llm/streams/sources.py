@@ -18,6 +18,7 @@ KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "nats": (("topic",), ("servers", "format", "security", "start", "max_bytes")),
     "mqtt": (("topic",), ("servers", "format", "security", "max_bytes")),
     "table": (("table",), ("events",)),
+    "publication": (("publication", "table", "security"), ("events", "max_bytes")),
     "notify": (("channel",), ("format",)),
     "http": (("port",), ("format", "max_bytes", "token")),
 }
@@ -57,7 +58,7 @@ def checked(source: Any) -> dict[str, Any]:
     if kind in _BROKERS:
         _check_brokers(kind, options)
     defaults: dict[str, Any] = {"format": "json"} if "format" in possible else {}
-    if kind == "table":
+    if "events" in possible:
         defaults = {"events": ["insert", "update"]}
     return {"kind": kind, **defaults, **options}
 

@@ -9,6 +9,7 @@ import psycopg
 from psycopg import errors
 
 from pg_llm.streams.formats import text_of
+from pg_llm.worker.streams import publication
 from pg_llm.worker.streams.http import Http
 from pg_llm.worker.streams.notify import Notify
 from pg_llm.worker.streams.pump import Pump
@@ -41,6 +42,9 @@ def opened(definition: dict[str, Any], dsn: str, connection: psycopg.Connection[
             return Notify(source, dsn)
         case "http":
             return Http(source)
+        case "publication":
+            slot = f"{publication.prefix(connection)}{definition['id']}"
+            return publication.Publication(source, definition["columns"], slot)
         case "redis" | "nats" | "mqtt":
             return _by_client(definition)
     raise SourceFailed(f"this worker reads no source of the kind {source['kind']}")
@@ -48,6 +52,8 @@ def opened(definition: dict[str, Any], dsn: str, connection: psycopg.Connection[
 
 def decoder(source: dict[str, Any]) -> Callable[[bytes | None], str]:
     """What makes a text of a record. Raises SourceFailed."""
+    if source["kind"] == "publication":
+        return publication.text
     if source.get("format") != "avro":
         return text_of
     try:

@@ -9,9 +9,12 @@ import psycopg
 from psycopg.rows import dict_row
 
 from pg_llm.worker.session import repeat_connected
-from pg_llm.worker.streams import reading
+from pg_llm.worker.streams import reading, slots
 from pg_llm.worker.streams.delivery import Deliverer
 from pg_llm.worker.streams.reading import Reader
+
+# Seconds between two looks at replication slots that nobody reads any more.
+_SLOTS = 10.0
 
 
 class Supervisor(threading.Thread):
@@ -33,6 +36,9 @@ class Supervisor(threading.Thread):
     def run(self) -> None:
         """Until the end, through losses of the connection, in which the readers go on by themselves."""
         self._deliverer.start()
+        if slots.servers():
+            arguments = (self._dsn, self._ending, _SLOTS, slots.drop_forgotten)
+            threading.Thread(target=repeat_connected, args=arguments, name="slots", daemon=True).start()
         # A database without streams is one without the extension, or with an older one; `loop` says so.
         repeat_connected(self._dsn, self._ending, self._poll, self._look)
         self._deliverer.end()
