@@ -1236,6 +1236,11 @@ LANGUAGE plpython3u VOLATILE ROWS 5
 AS $$ from pg_llm.functions import training; return training.llm_similar_training(input, model, query, k) $$;
 COMMENT ON FUNCTION llm_similar_training IS 'The labelled rows of a query that a text is most like to a model: what speaks for its answer.';
 
+CREATE FUNCTION llm.stream_slots(security text) RETURNS SETOF int
+LANGUAGE plpython3u VOLATILE ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import streams; return streams.stream_slots(security) $$;
+COMMENT ON FUNCTION llm.stream_slots IS 'The numbers of all streams that read a publication of the servers of that name.';
+
 -- Rights.
 REVOKE ALL ON llm.model_file, llm.own_graph, llm.own_graph_source, llm.own_graph_row, llm.own_entity,
 llm.own_entity_embedding, llm.own_relation, llm.own_evidence, llm.own_merge, llm.own_graph_model, llm.own_graph_model_file
