@@ -17,7 +17,7 @@ COMMENT ON FUNCTION llm_estimate IS 'What a SELECT would ask each model for, and
 
 CREATE FUNCTION llm.usage_report() RETURNS TABLE (
     role text, model text, day date, calls bigint, texts bigint, cache_hits bigint, tokens_in bigint, tokens_out bigint,
-    seconds double precision, money double precision
+    seconds double precision, money double precision, redacted bigint
 )
 LANGUAGE plpython3u VOLATILE ROWS 100 SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import usage; return usage.usage_report() $$;

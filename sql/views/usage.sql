@@ -1,5 +1,5 @@
 CREATE VIEW @extschema@.llm_usage AS
-SELECT u.role, u.model, u.day, u.calls, u.texts, u.cache_hits, u.tokens_in, u.tokens_out, u.seconds, u.money
+SELECT u.role, u.model, u.day, u.calls, u.texts, u.cache_hits, u.tokens_in, u.tokens_out, u.seconds, u.money, u.redacted
 FROM llm.usage_report() AS u;
 COMMENT ON VIEW @extschema@.llm_usage IS 'What models have cost in this database by login role, model and day: your own, or with pg_read_all_stats everybody''s';
 COMMENT ON COLUMN @extschema@.llm_usage.role IS 'The role that logged in';
@@ -12,3 +12,4 @@ COMMENT ON COLUMN @extschema@.llm_usage.tokens_in IS 'Tokens that the model read
 COMMENT ON COLUMN @extschema@.llm_usage.tokens_out IS 'Tokens that it wrote';
 COMMENT ON COLUMN @extschema@.llm_usage.seconds IS 'Time in which it worked on these texts, waiting for an endpoint included';
 COMMENT ON COLUMN @extschema@.llm_usage.money IS 'By the options price_in and price_out of the model, per million tokens';
+COMMENT ON COLUMN @extschema@.llm_usage.redacted IS 'Values that were kept from an endpoint, by its option redact_before';

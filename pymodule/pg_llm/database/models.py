@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pg_llm import interrupts, settings
 from pg_llm.database.connection import Connection, Row
 from pg_llm.errors import BudgetExceeded, Error, InvalidInput, ModelFilesMissing, UndefinedModel
+from pg_llm.models.spec import REDACTORS
 from pg_llm.protocol import Message
 from pg_llm.runtime import client
 from pg_llm.runtime.client import Cost
@@ -52,6 +53,7 @@ class Model:
         self.wire: Message = {name: row[name] for name in ("name", "task", "source", "revision", "digest")}
         self.wire["options"] = json.loads(row["options"])
         self.wire["base"] = json.loads(row.get("base") or "null")
+        self.wire["redactors"] = row.get("redactors") or redactors(db, self.wire["options"])
         # Whoever logged in pays, whatever role they have taken since.
         self._account: Message = {"database": row.get("database"), "role": row.get("login")}
         self._account["budgets"] = json.loads(row.get("budgets") or "[]")
@@ -113,6 +115,23 @@ class Model:
         """The response to a request about the model itself, such as load or unload."""
         request = {"op": op, "model": self.wire}
         return with_files(self._db, lambda: client.ask(self.engine, [request], self._db.poll)[0])
+
+
+def redactors(db: Connection, options: Message) -> dict[str, Message] | None:
+    """The models that find what a model with these options must not get, as requests name them; None if it may get all.
+
+    They are those of the registry: no setting of a session names others. Raises UndefinedModel where one is missing.
+    """
+    if not options.get("redact_before"):
+        return None
+    query = (
+        "SELECT m.name, m.task, m.source, m.revision, m.digest, m.options::text AS options FROM llm.model AS m"
+        " WHERE m.name = ANY ($1)"
+    )
+    rows = db.rows(query, ("text[]",), (list(REDACTORS),))
+    if missing := set(REDACTORS) - {row["name"] for row in rows}:
+        raise UndefinedModel(f'model "{min(missing)}", which finds personal data, is not registered')
+    return {row["name"]: {**row, "options": json.loads(row["options"])} for row in rows}
 
 
 @contextlib.contextmanager

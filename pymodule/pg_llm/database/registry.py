@@ -52,6 +52,7 @@ def register(
         "digest": None,
         "options": options,
         "base": base,
+        "redactors": models.redactors(db, options),
     }
     request = {"op": "resolve", "model": wire}
     resolved = models.with_files(db, lambda: client.ask(models.engine(db), [request], db.poll)[0])

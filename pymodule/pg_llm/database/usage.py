@@ -14,7 +14,10 @@ from pg_llm.errors import InvalidInput
 from pg_llm.runtime.usage import PERIODS, Ledger
 
 EVERYBODY = "public"
-_COLUMNS = ("role", "model", "day", "calls", "texts", "cache_hits", "tokens_in", "tokens_out", "seconds", "money")
+_COLUMNS = (
+    *("role", "model", "day", "calls", "texts", "cache_hits", "tokens_in", "tokens_out", "seconds", "money"),
+    "redacted",
+)
 
 
 def set_budget(db: Connection, role: str, per: str, limits: Mapping[str, float | None]) -> None:

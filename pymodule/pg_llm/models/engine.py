@@ -56,7 +56,7 @@ class Sampling:
     """How a text is generated: greedily at temperature 0, else reproducibly from the seed.
 
     `schema` is the JSON Schema that the text follows; `grammar`, of llguidance, is at least as strict, for engines that
-    take grammars.
+    take grammars. `is_sql` tells that the text will be SQL.
     """
 
     max_tokens: int
@@ -64,6 +64,7 @@ class Sampling:
     seed: int = 0
     schema: Any = None
     grammar: str | None = None
+    is_sql: bool = False
 
 
 class Written(str):

@@ -17,6 +17,7 @@ from pg_llm import errors, processor
 from pg_llm.errors import Error, InvalidInput, InvalidModel, ModelChanged
 from pg_llm.models import gguf, source
 from pg_llm.models.engine import EmbeddingEngine, Engine
+from pg_llm.models.personal_data import Find, Finder
 from pg_llm.models.spec import TASKS, ModelSpec, check_options
 
 log = logging.getLogger(__name__)
@@ -24,10 +25,10 @@ log = logging.getLogger(__name__)
 Get = Callable[[ModelSpec], Engine]
 
 
-def load_reporting_errors(spec: ModelSpec, threads: int, get: Get) -> Engine:
+def load_reporting_errors(spec: ModelSpec, threads: int, get: Get, finder: Finder) -> Engine:
     """As `load`, with the libraries' exceptions as InvalidModel, OutOfMemory, DiskFull or ModelFilesMissing."""
     with _reporting_errors(spec):
-        return load(spec, threads, get)
+        return load(spec, threads, get, finder)
 
 
 @contextlib.contextmanager
@@ -50,10 +51,13 @@ def _reporting_errors(spec: ModelSpec) -> Iterator[None]:
         ) from error
 
 
-def load(spec: ModelSpec, threads: int, get: Get) -> Engine:
-    """The loaded model; `get` gives a model that it builds on. Raises InvalidModel, ModelChanged or EndpointFailed."""
+def load(spec: ModelSpec, threads: int, get: Get, finder: Finder | None = None) -> Engine:
+    """The loaded model; `get` gives a model that it builds on, `finder` what keeps personal data from an endpoint.
+
+    Raises InvalidModel, ModelChanged or EndpointFailed.
+    """
     if source.is_endpoint(spec.source):
-        model = _endpoint(spec)
+        model = _endpoint(spec, _find(spec, finder))
     else:
         folder = source.folder(spec)
         digest = source.digest(folder)
@@ -106,6 +110,11 @@ def resolve(spec: ModelSpec) -> ModelSpec:
     if spec.task not in TASKS:
         raise InvalidInput(f'there is no task "{spec.task}"', hint=f"Tasks are: {', '.join(TASKS)}.")
     check_options(spec.options)
+    if "redact_before" in spec.options and not source.is_endpoint(spec.source):
+        raise InvalidInput(
+            "option redact_before is of endpoints: what this model reads stays on the server",
+            hint="Leave it out; llm_redact() gives texts without personal data.",
+        )
     if source.is_endpoint(spec.source):
         return replace(spec, digest=hashlib.sha256(spec.source.encode()).hexdigest())
     folder = source.folder(spec)
@@ -211,7 +220,18 @@ def _lexer(spec: ModelSpec, folder: Path, threads: int) -> Engine:
         raise InvalidModel(f"the vocabularies of the lexer are not what they should be: {error}") from error
 
 
-def _endpoint(spec: ModelSpec) -> Engine:
+def _find(spec: ModelSpec, finder: Finder | None) -> Find | None:
+    """What finds that which the endpoint is not to get. Raises InvalidModel where it needs that and there is none."""
+    wanted = spec.options.get("redact_before")
+    if not wanted:
+        return None
+    if finder is None or spec.redactors is None:
+        raise InvalidModel(f'model "{spec.name}" is sent redacted texts only, and nothing here redacts them')
+    redactors = {name: ModelSpec.from_wire(wire) for name, wire in spec.redactors.items()}
+    return finder(None if wanted is True else wanted, redactors)
+
+
+def _endpoint(spec: ModelSpec, find: Find | None) -> Engine:
     if spec.task not in ("embedding", "generation", "ranking"):
         raise InvalidModel(
             f"an endpoint cannot do {spec.task}", hint="Register it with the task embedding, generation or ranking."
@@ -219,10 +239,10 @@ def _endpoint(spec: ModelSpec) -> Engine:
     if spec.task == "generation":
         from pg_llm.models.endpoint.chat import EndpointGeneration
 
-        return EndpointGeneration(spec)
+        return EndpointGeneration(spec, find)
     from pg_llm.models.endpoint.batches import EndpointEmbedding, EndpointRanking
 
-    return EndpointEmbedding(spec) if spec.task == "embedding" else EndpointRanking(spec)
+    return EndpointEmbedding(spec, find) if spec.task == "embedding" else EndpointRanking(spec, find)
 
 
 def _causal(spec: ModelSpec, folder: Path, threads: int) -> Engine:

@@ -49,7 +49,14 @@ OPTIONS: dict[str, tuple[type[Any], str]] = {
     "price_in": (float, "money for a million tokens of prompts"),
     "price_out": (float, "money for a million tokens of answers"),
     "headers": (dict, "header fields of each request, and no secret: everybody can read the registry"),
+    "redact_before": (
+        object,
+        "kinds of personal data that an endpoint never gets, as in `llm_find_personal`, or `true` for all that tell who"
+        " somebody is",
+    ),
 }
+# The models that find personal data in what an endpoint is sent: of names and addresses, of Chinese, of places.
+REDACTORS = ("rampart", "lac", "en-core-web-sm")
 _CHOICES = {"device": ("cpu", "cuda"), "engine": ("onnx", "torch"), "precision": ("fp32", "int8")}
 _RANGES = {"timeout": (1, 3600), "retries": (0, 20), "concurrency": (1, 256), "batch_size": (1, 2048)}
 _MAX_PRICE = 1_000_000
@@ -65,7 +72,8 @@ _HEADER = re.compile(r"[A-Za-z0-9-]{1,100}")
 class ModelSpec:
     """One row of the registry; the digest is that of the files' content, SHA-256 in hex.
 
-    `base` is the spec of the model under a trained head; only the registry names it, never a file.
+    `base` is the spec of the model under a trained head; only the registry names it, never a file. `redactors` are the
+    specs of `REDACTORS` by name, for an endpoint that personal data is kept from.
     """
 
     name: str
@@ -75,6 +83,7 @@ class ModelSpec:
     digest: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
     base: dict[str, Any] | None = None
+    redactors: dict[str, Any] | None = None
 
     @classmethod
     def from_wire(cls, wire: dict[str, Any]) -> ModelSpec:
@@ -91,12 +100,14 @@ class ModelSpec:
             "digest": self.digest,
             "options": self.options,
             "base": self.base,
+            "redactors": self.redactors,
         }
 
     @property
     def key(self) -> str:
         """Equal for two specs exactly when they give the same results; the name is not part of it."""
-        return json.dumps([self.task, self.source, self.revision, self.digest, self.options, self.base], sort_keys=True)
+        parts = [self.task, self.source, self.revision, self.digest, self.options, self.base, self.redactors]
+        return json.dumps(parts, sort_keys=True)
 
 
 def check_options(options: dict[str, Any]) -> None:
@@ -114,6 +125,9 @@ def _wanted(name: str, value: Any) -> str | None:
     if kind is float:
         is_price = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MAX_PRICE
         return None if is_price else f"a number from 0 to {_MAX_PRICE}"
+    if name == "redact_before":
+        is_list = isinstance(value, list) and value and all(isinstance(each, str) for each in value)
+        return None if value is True or is_list else "true, or a list of kinds of personal data"
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         return _KINDS[kind]
     if name in _CHOICES:

@@ -100,6 +100,7 @@ def _log_to(file: str | None) -> None:
 async def _serve(
     listener: Listener, lock_file: int, server: postmaster.Postmaster, settings: configuration.Configuration
 ) -> None:
+    from pg_llm import tasks
     from pg_llm.models import loading
     from pg_llm.models.model_cache import ModelCache
     from pg_llm.runtime.result_cache import ResultCache
@@ -114,8 +115,9 @@ async def _serve(
         os._exit(0)
 
     memory = Memory(settings.host_memory_limit)
+    finder = tasks.personal_data_finder(lambda spec: cache.get(spec))
     cache = ModelCache(
-        lambda spec: loading.load_reporting_errors(spec, settings.threads, cache.get),
+        lambda spec: loading.load_reporting_errors(spec, settings.threads, cache.get, finder),
         loading.weight,
         min(settings.memory_limit, settings.host_memory_limit),
     )

@@ -265,11 +265,13 @@ def _call(spec: ModelSpec, call: Callable[[], Any], poll: Callable[[], object]) 
 
 @functools.cache
 def _cache() -> ModelCache:
+    from pg_llm import tasks
     from pg_llm.models import loading
     from pg_llm.models.model_cache import ModelCache
 
+    finder = tasks.personal_data_finder(lambda spec: cache.get(spec))
     cache = ModelCache(
-        lambda spec: loading.load_reporting_errors(spec, 0, cache.get),
+        lambda spec: loading.load_reporting_errors(spec, 0, cache.get, finder),
         loading.weight,
         settings.size("llm.memory_limit", None),
     )

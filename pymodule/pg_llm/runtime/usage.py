@@ -29,15 +29,16 @@ _HOUR = 3600
 _TABLE = """
     CREATE TABLE IF NOT EXISTS usage (
         database INTEGER, role TEXT, model TEXT, hour INTEGER, calls INTEGER, texts INTEGER, cache_hits INTEGER,
-        tokens_in INTEGER, tokens_out INTEGER, seconds REAL, money REAL, PRIMARY KEY (database, role, model, hour)
+        tokens_in INTEGER, tokens_out INTEGER, seconds REAL, money REAL, redacted INTEGER DEFAULT 0,
+        PRIMARY KEY (database, role, model, hour)
     ) WITHOUT ROWID
 """
 _ADD = """
-    INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+    INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
         calls = calls + excluded.calls, texts = texts + excluded.texts,
         cache_hits = cache_hits + excluded.cache_hits, tokens_in = tokens_in + excluded.tokens_in,
         tokens_out = tokens_out + excluded.tokens_out, seconds = seconds + excluded.seconds,
-        money = money + excluded.money
+        money = money + excluded.money, redacted = redacted + excluded.redacted
 """
 _SPENT = """
     SELECT coalesce(sum(tokens_in + tokens_out), 0), coalesce(sum(seconds), 0.0), coalesce(sum(money), 0.0)
@@ -45,7 +46,7 @@ _SPENT = """
 """
 _ROWS = """
     SELECT role, model, hour / 24 AS day, sum(calls), sum(texts), sum(cache_hits), sum(tokens_in), sum(tokens_out),
-           sum(seconds), sum(money)
+           sum(seconds), sum(money), sum(redacted)
     FROM usage WHERE database = ? GROUP BY role, model, day ORDER BY day, role, model
 """
 
@@ -71,7 +72,10 @@ class Account:
 
 @dataclass(slots=True)
 class Spent:
-    """What one request has cost; seconds are those in which the model worked on it."""
+    """What one request has cost; seconds are those in which the model worked on it.
+
+    `redacted` counts the values that were kept from an endpoint.
+    """
 
     calls: int = 1
     texts: int = 0
@@ -79,6 +83,7 @@ class Spent:
     tokens_in: int = 0
     tokens_out: int = 0
     seconds: float = 0.0
+    redacted: int = 0
 
     def cost(self, options: Message) -> tuple[int, float, float]:
         """Tokens, seconds and money."""
@@ -94,6 +99,7 @@ class Spent:
         for window, output in read:
             self.tokens_in += getattr(output, "tokens_in", window.cost)
             self.tokens_out += getattr(output, "tokens_out", 0)
+            self.redacted += getattr(window.tokens, "redacted", 0)
 
 
 class Ledger:
@@ -126,6 +132,7 @@ class Ledger:
         row = (
             *(account.database, account.role, model, _hour_of(datetime.now(UTC))),
             *(spent.calls, spent.texts, spent.cache_hits, spent.tokens_in, spent.tokens_out, spent.seconds, money),
+            spent.redacted,
         )
         try:
             with self._connection() as connection:
@@ -182,6 +189,10 @@ class Ledger:
         try:
             # What a crash of the machine takes is a second of sums.
             connection.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; {_TABLE}")
+            if "redacted" not in {name for _, name, *_ in connection.execute("PRAGMA table_info(usage)")}:
+                # A file of a release that kept nothing from endpoints; another process may be doing the same.
+                with contextlib.suppress(sqlite3.OperationalError):
+                    connection.execute("ALTER TABLE usage ADD COLUMN redacted INTEGER DEFAULT 0")
         except sqlite3.DatabaseError as error:
             connection.close()
             if error.sqlite_errorcode != sqlite3.SQLITE_NOTADB:

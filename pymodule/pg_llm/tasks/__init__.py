@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from pg_llm.errors import Error
-from pg_llm.models.engine import Window
+from pg_llm.models.engine import Engine, Window
+from pg_llm.models.personal_data import Find, Finder
+from pg_llm.models.spec import ModelSpec
 from pg_llm.tasks import passages
 
 TASKS = {
@@ -63,6 +65,8 @@ TASKS = {
     "text_vectors": "pg_llm.training.host.text_vectors",
     "value_parsing": "pg_llm.cleaning.host.value_parsing",
 }
+# What finds personal data in texts that are to leave the server.
+_OUTGOING = "pg_llm.privacy.host.outgoing"
 # Characters of inputs that are prepared together.
 _PORTION = 1 << 18
 
@@ -115,6 +119,15 @@ class Task(Protocol):
 def find(name: str) -> Task:
     """The task of that name."""
     return cast(Task, importlib.import_module(TASKS[name]))
+
+
+def personal_data_finder(get: Callable[[ModelSpec], Engine]) -> Finder:
+    """What finds personal data; `get` gives the models that it reads with."""
+
+    def finder(kinds: Sequence[str] | None, redactors: dict[str, ModelSpec]) -> Find:
+        return cast(Find, importlib.import_module(_OUTGOING).Finder(kinds, redactors, get))
+
+    return finder
 
 
 def windows(works: Sequence[WorkItem]) -> list[Window]:

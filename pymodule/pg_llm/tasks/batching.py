@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pg_llm.models.engine import ConcurrentEngine, Engine, Window, is_concurrent
-from pg_llm.tasks import passages, worker_process
+from pg_llm.tasks import WorkItem, passages, worker_process
 
 # Seconds between two questions whether anybody waits.
 _SLICE = 0.05
@@ -108,6 +108,17 @@ def embed(model: Engine, texts: Sequence[str]) -> Any:
     import numpy as np
 
     return np.asarray(outputs(model, passages.first_windows(model, texts)))
+
+
+def run(model: Engine, works: Sequence[WorkItem]) -> list[str]:
+    """The results of work items by a model of this process, in any thread: nobody is asked whether they still wait."""
+    items: list[str | WorkItem] = list(works)
+    while unfinished := [(place, item) for place, item in enumerate(items) if isinstance(item, WorkItem)]:
+        windows = [window for _, item in unfinished for window in item.windows]
+        found = iter(forward(model.forward, windows, model.batch_tokens, lambda: None))
+        for place, item in unfinished:
+            items[place] = item.finish([next(found) for _ in item.windows])
+    return [str(item) for item in items]
 
 
 def outputs(model: Engine, windows: Sequence[Window]) -> list[Any]:

@@ -23,6 +23,7 @@ from pg_llm.models import event_loop, loading
 from pg_llm.models.endpoint import address, transport
 from pg_llm.models.endpoint.batches import EndpointEmbedding, EndpointRanking
 from pg_llm.models.endpoint.chat import EndpointGeneration
+from pg_llm.models.endpoint.engine import Content
 from pg_llm.models.engine import Sampling, Window, gives_likelihoods
 from pg_llm.models.spec import ModelSpec
 from pg_llm.tasks import batching
@@ -595,13 +596,13 @@ def test_texts_are_ranked_by_query(server: FaultyEndpoint, gives_logits: bool) -
     server.behaviour = behaviour
     model = EndpointRanking(spec(server, "ranking", batch_size=4))
     windows = [one for many in model.encode([("q", "abc"), ("r", "x"), ("q", "b " * 1200), "z"]) for one in many]
-    assert [window.tokens[0] for window in windows] == ["q", "r", "q", "q", ""]
-    assert "".join(window.tokens[1] for window in windows[2:4]) == "b " * 1200
+    assert [window.tokens.value[0] for window in windows] == ["q", "r", "q", "q", ""]
+    assert "".join(window.tokens.value[1] for window in windows[2:4]) == "b " * 1200
     outputs = model.forward(windows)
-    assert outputs == pytest.approx([math.log(1 / len(window.tokens[1])) for window in windows], abs=1e-4)
+    assert outputs == pytest.approx([math.log(1 / len(window.tokens.value[1])) for window in windows], abs=1e-4)
     assert [request.body["query"] for request in server.requests[1:]] == ["q", "r", ""]
     server.behaviour = lambda request: Reply({"results": []}) if "bad" in request.body["documents"] else echo(request)
-    good, bad = model.submit([Window(("q", text), 1) for text in ("good", "bad")]).result()
+    good, bad = model.submit([Window(Content(("q", text)), 1) for text in ("good", "bad")]).result()
     assert good == pytest.approx(1 / 5 if gives_logits else math.log(1 / 4), abs=1e-4)
     assert "0 scores for 1 texts, not with one number for each" in message(bad)
 

@@ -37,8 +37,8 @@ def test_sums_by_role_model_and_day(ledger: Ledger, path: Path) -> None:
     ledger.add(Account(6, "bob"), "m", Spent(), 0.0)
     today = datetime.now(UTC).date()
     assert ledger.rows(5) == [
-        ("bob", "m", today, 2, 4, 1, 15, 3, 0.75, 0.75),
-        ("eve", "n", today, 1, 0, 0, 0, 0, 0.0, 0.0),
+        ("bob", "m", today, 2, 4, 1, 15, 3, 0.75, 0.75, 0),
+        ("eve", "n", today, 1, 0, 0, 0, 0, 0.0, 0.0, 0),
     ]
     assert path.parent.stat().st_mode & 0o77 == 0
 
@@ -110,3 +110,21 @@ def test_what_cannot_be_noted_fails_those_who_have_a_budget(
     assert "cannot be noted" in caplog.text
     with pytest.raises(Error, match="cannot be noted, and a budget holds for role bob"):
         ledger.add(Account(5, "bob", (("day", "tokens", 1.0),)), "m", Spent(), 0.0)
+
+
+def test_a_file_of_an_earlier_release_gets_its_column(ledger: Ledger, path: Path) -> None:
+    path.parent.mkdir(mode=0o700)
+    with contextlib.closing(sqlite3.connect(path)) as old, old:
+        old.execute(
+            "CREATE TABLE usage (database INTEGER, role TEXT, model TEXT, hour INTEGER, calls INTEGER, texts INTEGER,"
+            " cache_hits INTEGER, tokens_in INTEGER, tokens_out INTEGER, seconds REAL, money REAL,"
+            " PRIMARY KEY (database, role, model, hour)) WITHOUT ROWID"
+        )
+        old.execute("INSERT INTO usage VALUES (5, 'bob', 'm', 24, 1, 1, 0, 7, 0, 0.5, 0.0)")
+    ledger.add(BOB, "n", Spent(redacted=3), 0.0)
+    assert [(model, read, redacted) for _, model, _, _, _, _, read, *_, redacted in ledger.rows(5)] == [
+        ("m", 7, 0),
+        ("n", 0, 3),
+    ]
+    with contextlib.closing(Ledger(path)) as again:
+        assert len(again.rows(5)) == 2

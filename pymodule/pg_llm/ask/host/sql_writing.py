@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from pg_llm.generate.host import generation
@@ -20,7 +21,7 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> li
     """A JSON list with one statement per temperature; empty texts for unfinished ones."""
     writer = cast(GenerationEngine, model)
     samplings = [
-        generation.sampling({**options, "temperature": temperature, "seed": seed}, None)
+        replace(generation.sampling({**options, "temperature": temperature, "seed": seed}, None), is_sql=True)
         for seed, temperature in enumerate(options["temperatures"])
     ]
     return [

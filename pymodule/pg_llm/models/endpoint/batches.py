@@ -11,9 +11,11 @@ import numpy as np
 
 from pg_llm.errors import Error
 from pg_llm.models import event_loop
-from pg_llm.models.endpoint.engine import TOKEN, Endpoint
+from pg_llm.models.endpoint.engine import TOKEN, Content, Endpoint
+from pg_llm.models.endpoint.redaction import Labels
 from pg_llm.models.endpoint.transport import RequestFailed
 from pg_llm.models.engine import Text, Window
+from pg_llm.models.personal_data import Find
 from pg_llm.models.spec import ModelSpec
 
 # Tokens of one request, and texts: as many as a text-embeddings-inference server takes.
@@ -28,8 +30,8 @@ class _Batches(Endpoint):
 
     batch_tokens = _TOKENS
 
-    def __init__(self, spec: ModelSpec) -> None:
-        super().__init__(spec)
+    def __init__(self, spec: ModelSpec, find: Find | None = None) -> None:
+        super().__init__(spec, find)
         self.batch_windows = spec.options.get("batch_size", _TEXTS)
 
     async def _halving(
@@ -49,8 +51,8 @@ class EndpointEmbedding(_Batches):
 
     task = "embedding"
 
-    def __init__(self, spec: ModelSpec) -> None:
-        super().__init__(spec)
+    def __init__(self, spec: ModelSpec, find: Find | None = None) -> None:
+        super().__init__(spec, find)
         self.prompts: dict[str, str] = {}
         try:
             (vector,) = event_loop.start(self._vectors(["dimensions"], patient=False)).result()
@@ -60,11 +62,18 @@ class EndpointEmbedding(_Batches):
 
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
         """The texts themselves."""
-        return [[Window(text, len(text) // TOKEN + 1)] for text in texts]
+        return [[Window(Content(text), len(text) // TOKEN + 1)] for text in texts]
 
-    async def _outputs(self, batch: Sequence[Window]) -> Sequence[Any]:
+    async def _outputs(self, contents: Sequence[Any]) -> Sequence[Any]:
         """Unit vectors, float32."""
-        return await self._halving([item.tokens for item in batch], self._vectors)
+        return await self._halving(contents, self._vectors)
+
+    def _texts(self, content: str) -> list[str]:
+        return [content]
+
+    def _redacted(self, content: str, labels: Labels) -> str:
+        """With kinds alone, so that a value has the same label in every text."""
+        return labels.redact(content, is_numbered=False)
 
     async def _vectors(self, texts: Sequence[str], *, patient: bool = True) -> list[Any]:
         body = {"input": list(texts), "encoding_format": "float"}
@@ -93,8 +102,8 @@ class EndpointRanking(_Batches):
 
     task = "ranking"
 
-    def __init__(self, spec: ModelSpec) -> None:
-        super().__init__(spec)
+    def __init__(self, spec: ModelSpec, find: Find | None = None) -> None:
+        super().__init__(spec, find)
         self._gives_logits = False
         probe = ("What is the capital of France?", ("The capital of France is Paris.", "Cats like to sleep."))
         try:
@@ -107,21 +116,31 @@ class EndpointRanking(_Batches):
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
         """Pairs of a query and a part of the text."""
         return [
-            [Window((query[:_QUERY], part), (len(query[:_QUERY]) + len(part)) // TOKEN + 1) for part in _parts(text)]
+            [
+                Window(Content((query[:_QUERY], part)), (len(query[:_QUERY]) + len(part)) // TOKEN + 1)
+                for part in _parts(text)
+            ]
             for query, text in (pair if isinstance(pair, tuple) else ("", pair) for pair in texts)
         ]
 
-    async def _outputs(self, batch: Sequence[Window]) -> Sequence[Any]:
-        outputs: list[Any] = [None] * len(batch)
+    def _texts(self, content: tuple[str, str]) -> list[str]:
+        """The query first, so that its labels are the same beside every passage."""
+        return [*content]
+
+    def _redacted(self, content: tuple[str, str], labels: Labels) -> tuple[str, str]:
+        return labels.redact(content[0]), labels.redact(content[1])
+
+    async def _outputs(self, contents: Sequence[Any]) -> Sequence[Any]:
+        outputs: list[Any] = [None] * len(contents)
         places: dict[str, list[int]] = {}
-        for place, window in enumerate(batch):
-            places.setdefault(window.tokens[0], []).append(place)
+        for place, (query, _) in enumerate(contents):
+            places.setdefault(query, []).append(place)
         for query, of_query in places.items():
 
             async def send(parts: Sequence[str], query: str = query) -> list[Any]:
                 return await self._scores(query, parts)
 
-            found = await self._halving([batch[place].tokens[1] for place in of_query], send)
+            found = await self._halving([contents[place][1] for place in of_query], send)
             for place, score in zip(of_query, found, strict=True):
                 outputs[place] = score if isinstance(score, Error) else self._logit(score)
         return outputs

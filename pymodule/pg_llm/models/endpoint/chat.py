@@ -6,13 +6,16 @@ import asyncio
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from pg_llm.models.endpoint import choice, json_schema, json_text
-from pg_llm.models.endpoint.engine import TOKEN, Endpoint
+from pg_llm.errors import TextRefused
+from pg_llm.models.endpoint import choice, json_schema, json_text, redaction
+from pg_llm.models.endpoint.engine import TOKEN, Content, Endpoint
+from pg_llm.models.endpoint.redaction import Labels
 from pg_llm.models.endpoint.transport import RequestFailed, tokens_used
 from pg_llm.models.engine import Message, Sampling, Text, Window, Written
+from pg_llm.models.personal_data import Find
 from pg_llm.models.spec import ModelSpec
 
 # Characters of a text that go into a prompt; some 2,000 tokens of English.
@@ -21,6 +24,10 @@ _MAX_TEXT_LENGTH = 8000
 _THOUGHT = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
 # Ways to ask for JSON: the next is tried where an endpoint refuses one.
 _STRICT, _LOOSE, _IN_WORDS = range(3)
+_ABOUT_LABELS = (
+    "Labels in brackets, such as [person_1], stand for names and numbers that you are not told. Write them as they are"
+    " where you would write what they stand for."
+)
 # Tokens for a choice in JSON; a model that thinks before needs most of them.
 _MAX_CHOICE = 1024
 
@@ -67,8 +74,8 @@ class EndpointGeneration(Endpoint):
     task = "generation"
     batch_tokens = batch_windows = 1
 
-    def __init__(self, spec: ModelSpec) -> None:
-        super().__init__(spec)
+    def __init__(self, spec: ModelSpec, find: Find | None = None) -> None:
+        super().__init__(spec, find)
         self._limit = "max_completion_tokens" if spec.options.get("max_completion_tokens") else "max_tokens"
         self._way = _STRICT
         # Until an endpoint shows that it gives none.
@@ -84,15 +91,51 @@ class EndpointGeneration(Endpoint):
 
     def prompt(self, messages: Sequence[Message], sampling: Sampling) -> Window:
         """One request."""
-        return Window(_Completion(list(messages), sampling), _tokens(messages))
+        return Window(Content(_Completion(list(messages), sampling)), _tokens(messages))
 
     def question(self, messages: Sequence[Message], answers: Sequence[str]) -> Window:
         """One request for the first token, and where no probabilities come with it one for JSON."""
-        return Window(_Choice(list(messages), list(answers)), _tokens(messages))
+        return Window(Content(_Choice(list(messages), list(answers))), _tokens(messages))
 
-    async def _outputs(self, batch: Sequence[Window]) -> Sequence[Any]:
+    def _texts(self, content: _Completion | _Choice) -> list[str]:
+        told = [message["content"] for message in content.messages]
+        if isinstance(content, _Choice):
+            return [*told, *content.answers]
+        return [*told, *redaction.schema_texts(content.sampling.schema)]
+
+    def _redacted(self, content: _Completion | _Choice, labels: Labels) -> _Completion | _Choice:
+        if labels.are_none:
+            return content
+        messages = [message | {"content": labels.redact(message["content"])} for message in content.messages]
+        messages[0] = messages[0] | {"content": f"{_ABOUT_LABELS}\n\n{messages[0]['content']}"}
+        if isinstance(content, _Choice):
+            return _Choice(messages, [labels.redact(answer) for answer in content.answers])
+        return _Completion(messages, replace(content.sampling, schema=labels.redact_schema(content.sampling.schema)))
+
+    def _restored(self, output: Any, content: _Completion | _Choice, labels: Labels) -> Any:
+        if not isinstance(output, Written) or not isinstance(content, _Completion) or labels.are_none:
+            return output
+        schema = content.sampling.schema
+        write = redaction.in_sql if content.sampling.is_sql else redaction.in_json if schema is not None else str
+        restored = labels.restore(output, write, self._transport.max_response)
+        if restored is None:
+            return TextRefused(
+                f"the answer is larger than {self._transport.max_response} bytes once it has what was kept from the"
+                " endpoint",
+                hint="It repeats a label too often.",
+            )
+        if schema is not None and restored:
+            _, wrong = _following(schema, restored)
+            if wrong:
+                return TextRefused(
+                    f"the answer does not follow the schema once it has what was kept from the endpoint: {wrong}",
+                    hint="A label stood in its place; allow any text there, or ask a model without redact_before.",
+                )
+        return Written(restored, output.tokens_in, output.tokens_out)
+
+    async def _outputs(self, contents: Sequence[Any]) -> Sequence[Any]:
         """For a prompt a text, empty for JSON that was cut off; for a question logarithms of probabilities."""
-        return [await self._output(item.tokens) for item in batch]
+        return [await self._output(content) for content in contents]
 
     async def _output(self, asked: _Completion | _Choice) -> Any:
         try:

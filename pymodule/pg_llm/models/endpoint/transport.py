@@ -100,7 +100,7 @@ class Transport:
         self._headers = options.get("headers", {})
         self._timeout = options.get("timeout", _TIMEOUT)
         self._retries = options.get("retries", _RETRIES)
-        self._max_response = settings.size("max_response", str(options.get("max_response", _MAX_RESPONSE)))
+        self.max_response = settings.size("max_response", str(options.get("max_response", _MAX_RESPONSE)))
         self._rate_limit = RateLimit(options.get("rate_limit", {}))
         self.concurrency: int = options.get("concurrency", _CONCURRENCY)
         self._client: httpx.AsyncClient | None = None
@@ -192,9 +192,9 @@ class Transport:
             received = bytearray()
             async for chunk in response.aiter_raw():
                 received += chunk
-                if len(received) > self._max_response:
+                if len(received) > self.max_response:
                     raise RequestFailed(
-                        f"its answer is larger than {self._max_response} bytes",
+                        f"its answer is larger than {self.max_response} bytes",
                         of_text=True,
                         hint="The option max_response of the model says how large it may be.",
                     )

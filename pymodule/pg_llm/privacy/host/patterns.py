@@ -7,7 +7,7 @@ numbers are known without the code of a country. Spans may overlap: who merges t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from pg_llm.models.engine import Engine
@@ -28,14 +28,24 @@ def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]
 
 def _steps(text: str, kinds: Sequence[str], languages: Sequence[str]) -> Steps:
     written = []
-    for first, last in passages.ranges(text, _LONGEST):
-        for kind, start, end, score, name in find(text[first:last], kinds, languages):
-            written.append(json.dumps([kind, start + first, end + first, score, name]))
+    for part in passages.ranges(text, _LONGEST):
+        written += [json.dumps(found) for found in _within(text, part, kinds, languages)]
         yield ()
     return f"[{', '.join(written)}]"
 
 
-def find(text: str, kinds: Sequence[str], languages: Sequence[str]) -> Iterator[Found]:
+def find_all(text: str, kinds: Collection[str], languages: Sequence[str]) -> Iterator[Found]:
+    """What is found of these kinds in a text of any length."""
+    for part in passages.ranges(text, _LONGEST):
+        yield from _within(text, part, kinds, languages)
+
+
+def _within(text: str, part: tuple[int, int], kinds: Collection[str], languages: Sequence[str]) -> Iterator[Found]:
+    for kind, start, end, score, name in find(text[slice(*part)], kinds, languages):
+        yield kind, start + part[0], end + part[0], score, name
+
+
+def find(text: str, kinds: Collection[str], languages: Sequence[str]) -> Iterator[Found]:
     """What is found of these kinds, in no order."""
     for recognizer in _RECOGNIZERS:
         if recognizer.kind in kinds:
