@@ -369,7 +369,7 @@ COMMENT ON FUNCTION llm_set_budget IS 'Limit what a login role may spend on mode
 
 CREATE FUNCTION llm.usage_report() RETURNS TABLE (
     role text, model text, day date, calls bigint, texts bigint, cache_hits bigint, tokens_in bigint, tokens_out bigint,
-    seconds double precision, money double precision
+    seconds double precision, money double precision, redacted bigint
 )
 LANGUAGE plpython3u VOLATILE ROWS 100 SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import usage; return usage.usage_report() $$;
@@ -2709,7 +2709,7 @@ COMMENT ON COLUMN llm.budget.per IS 'The period, by UTC';
 SELECT pg_catalog.pg_extension_config_dump('llm.budget', '');
 
 CREATE VIEW @extschema@.llm_usage AS
-SELECT u.role, u.model, u.day, u.calls, u.texts, u.cache_hits, u.tokens_in, u.tokens_out, u.seconds, u.money
+SELECT u.role, u.model, u.day, u.calls, u.texts, u.cache_hits, u.tokens_in, u.tokens_out, u.seconds, u.money, u.redacted
 FROM llm.usage_report() AS u;
 COMMENT ON VIEW @extschema@.llm_usage IS 'What models have cost in this database by login role, model and day: your own, or with pg_read_all_stats everybody''s';
 COMMENT ON COLUMN @extschema@.llm_usage.role IS 'The role that logged in';
@@ -2722,6 +2722,7 @@ COMMENT ON COLUMN @extschema@.llm_usage.tokens_in IS 'Tokens that the model read
 COMMENT ON COLUMN @extschema@.llm_usage.tokens_out IS 'Tokens that it wrote';
 COMMENT ON COLUMN @extschema@.llm_usage.seconds IS 'Time in which it worked on these texts, waiting for an endpoint included';
 COMMENT ON COLUMN @extschema@.llm_usage.money IS 'By the options price_in and price_out of the model, per million tokens';
+COMMENT ON COLUMN @extschema@.llm_usage.redacted IS 'Values that were kept from an endpoint, by its option redact_before';
 
 GRANT SELECT ON llm.budget TO PUBLIC;
 GRANT SELECT, INSERT ON llm.budget TO pg_database_owner;

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 Get = Callable[[ModelSpec], Engine]
 
 
-def load_reporting_errors(spec: ModelSpec, threads: int, get: Get, finder: Finder) -> Engine:
+def load_reporting_errors(spec: ModelSpec, threads: int, get: Get, finder: Finder | None = None) -> Engine:
     """As `load`, with the libraries' exceptions as InvalidModel, OutOfMemory, DiskFull or ModelFilesMissing."""
     with _reporting_errors(spec):
         return load(spec, threads, get, finder)
