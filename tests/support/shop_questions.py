@@ -86,17 +86,6 @@ PER_CUSTOMER = f"(SELECT count(*) FROM orders WHERE {OF_CUSTOMER})"
 IN_2025 = "order_date >= '2025-01-01' AND order_date < '2026-01-01'"
 IDLE = f"SELECT name FROM customers WHERE NOT EXISTS (SELECT FROM orders WHERE {OF_CUSTOMER})"
 BY_CATEGORY = "SELECT category, avg(price) AS avg_price FROM products GROUP BY category"
-IN_2024 = "order_date >= '2024-01-01' AND order_date < '2025-01-01'"
-_FIRST = (
-    "SELECT c1 AS category, c2 AS products_name, c3 AS price FROM (SELECT category AS c1, name AS c2, price AS c3,"
-    " rank() OVER (PARTITION BY category ORDER BY price DESC NULLS LAST) AS place FROM products WHERE price IS NOT"
-    " NULL) AS ranked WHERE place <= 3 ORDER BY c1, place"
-)
-_CHEAPEST = (
-    "SELECT c1 AS category, c2 AS products_name FROM (SELECT category AS c1, name AS c2, rank() OVER (PARTITION BY"
-    " category ORDER BY price) AS place FROM products WHERE price IS NOT NULL) AS ranked WHERE place <= 1"
-    " ORDER BY c1, place"
-)
 FORMS = {
     "list": {
         "SELECT name FROM customers": ["List all customers", "Show me the customers", "有哪些客户"],
@@ -104,9 +93,6 @@ FORMS = {
             "Names and emails of the customers",
             "the customers' names and emails",
             "Name and e-mail address of all customers",
-        ],
-        "SELECT name, city FROM customers WHERE NOT is_active ORDER BY signup_date": [
-            "Which customers are no longer active? Name and city please, earliest signup date first.",
         ],
         "SELECT order_id FROM orders WHERE status = 'pending'": [
             "Show all pending orders",
@@ -145,13 +131,11 @@ FORMS = {
         f"SELECT name, {PER_CUSTOMER} AS count FROM customers WHERE EXISTS (SELECT FROM orders WHERE {OF_CUSTOMER})"
         f" ORDER BY {PER_CUSTOMER} DESC NULLS LAST LIMIT 5": [
             "Top 5 customers by number of orders",
-            "the 5 customers with the most orders",
         ],
         "SELECT max(price) FROM products": ["What is the highest price?"],
-        f"SELECT name, {PER_CUSTOMER} AS count FROM customers WHERE EXISTS (SELECT FROM orders WHERE {OF_CUSTOMER})"
+        f"SELECT name FROM customers WHERE EXISTS (SELECT FROM orders WHERE {OF_CUSTOMER})"
         f" ORDER BY {PER_CUSTOMER} DESC NULLS LAST FETCH FIRST 1 ROWS WITH TIES": [
-            "Which customer has the most orders, and how many?",
-            "Which customer has the most orders? Show the name and the number.",
+            "Which customer has the most orders?",
         ],
     },
     "group": {
@@ -161,15 +145,6 @@ FORMS = {
             "How many orders are there for each channel?",
             "Orders per channel",
             "每个渠道有多少订单",
-        ],
-        "SELECT channel, count(*) AS count FROM orders GROUP BY channel ORDER BY count(*) DESC NULLS LAST": [
-            "Number of orders per channel, largest channel first",
-            "How many orders are there per channel? Highest number first.",
-        ],
-        f"SELECT customers.name, count(*) AS count FROM orders JOIN customers ON {OF_CUSTOMER}"
-        " GROUP BY customers.customer_id, customers.name": ["Customers and the number of their orders"],
-        "SELECT category, round((avg(price))::numeric, 2) AS avg_price FROM products GROUP BY category": [
-            "Average price per category, rounded to 2 decimals",
         ],
         "SELECT customers.name, sum(orders.total_amount) AS sum_total_amount FROM orders JOIN customers"
         f" ON {OF_CUSTOMER} GROUP BY customers.customer_id, customers.name": ["Total amount per customer"],
@@ -189,20 +164,6 @@ FORMS = {
             "How many customers placed an order in 2025?",
         ],
     },
-    "periods side by side": {
-        "SELECT extract(year FROM order_date)::int AS year, count(*) AS count FROM orders WHERE extract(year FROM"
-        " order_date)::int IN (2024, 2025) GROUP BY extract(year FROM order_date)::int"
-        " ORDER BY extract(year FROM order_date)::int": [
-            "Compare the number of orders in 2024 and 2025",
-            "How many orders were there in 2025 compared to 2024?",
-            "orders 2024 vs 2025",
-        ],
-        f"SELECT 100.0 * (count(*) FILTER (WHERE {IN_2025}) - count(*) FILTER (WHERE {IN_2024}))"
-        f" / nullif(count(*) FILTER (WHERE {IN_2024}), 0) AS percent FROM orders": [
-            "Growth of orders from 2024 to 2025 in percent",
-            "By how many percent did orders grow from 2024 to 2025?",
-        ],
-    },
     "several groups": {
         "SELECT channel, status, count(*) AS count FROM orders GROUP BY channel, status": [
             "Number of orders per channel and status",
@@ -214,27 +175,15 @@ FORMS = {
         "SELECT channel, extract(year FROM order_date)::int AS year, count(*) AS count FROM orders"
         " GROUP BY channel, extract(year FROM order_date)::int": ["Number of orders by channel and year"],
     },
-    "first of each group": {
-        _FIRST: ["top 3 products by price per category", "The three most expensive products of each category"],
-        _CHEAPEST: ["Cheapest product by category"],
-    },
     "comparison": {
-        "SELECT name FROM products WHERE price < (SELECT avg(price) FROM products)": [
-            "Which products have a price below the average?",
-            "products with less than the average price",
-        ],
         f"SELECT name FROM customers WHERE {PER_CUSTOMER} > 3": [
             "Which customers have more than 3 orders?",
             "customers with more than three orders",
-        ],
-        f"SELECT name, {PER_CUSTOMER} AS count FROM customers WHERE {PER_CUSTOMER} > 3": [
-            "Customers with more than 3 orders and how many they have",
         ],
     },
     "ratio": {
         "SELECT 100.0 * count(*) FILTER (WHERE status = 'returned') / nullif(count(*), 0) AS percent FROM orders": [
             "What percentage of orders were returned?",
-            "What share of orders were returned? In percent please.",
         ],
         "SELECT 1.0 * count(*) FILTER (WHERE channel = 'web') / nullif(count(*), 0) AS share FROM orders": [
             "What share of orders came through the web?",
@@ -254,10 +203,5 @@ FORMS = {
         "SELECT count(*) FROM orders JOIN customers"
         f" ON {OF_CUSTOMER} WHERE customers.city = 'Ulm'": [
             "How many orders of customers from Ulm?", "orders from Ulm: how many?"],
-        "SELECT avg((SELECT count(*) FROM orders WHERE orders.customer_id = customers.customer_id)) FROM customers": [
-            "What is the average number of orders per customer?",
-            "How many orders does a customer have on average?",
-            "平均每个客户有多少订单？",
-        ],
     },
 }  # fmt: skip

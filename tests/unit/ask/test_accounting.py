@@ -40,8 +40,7 @@ def _thinned_term(term: Term) -> list[Term]:
     if not isinstance(term, Related | Share):
         return []
     parts = term.conditions
-    thinned: list[Term] = [replace(term, conditions=parts[:n] + parts[n + 1 :]) for n in range(len(parts))]
-    return [*thinned, replace(term, base=())] if isinstance(term, Share) and term.base else thinned
+    return [replace(term, conditions=parts[:n] + parts[n + 1 :]) for n in range(len(parts))]
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

@@ -49,7 +49,6 @@ def attach(
             form.named |= NO_WORDS if lifted else named[table]
             parts[parent] += [replace(condition, words=condition.words | named[table]) for condition in lifted]
     form.where += parts[form.main]
-    _restrict_average(form)
     for node in conditions:
         if node.condition is not None and node.aggregate and node.aggregate.table == form.main:
             if not form.group:
@@ -61,8 +60,6 @@ def related(main: int, aggregate: Aggregate | None) -> Related:
     """An aggregate over the rows related to each main row. Raises Misfit."""
     if aggregate is None or aggregate.table == main:
         raise Misfit("a measure of single rows")
-    if isinstance(aggregate.argument, Related):
-        raise Misfit("a comparison with an average count")
     return Related(aggregate)
 
 
@@ -85,16 +82,6 @@ def _restrict_count(form: Form, node: Node, table: int, parts: tuple[Condition, 
         form.select = [new if each == old else each for each in form.select]
         if old.aggregate.function == "count":
             form.where.append(Condition("exists", tables=(table,), inner=parts))
-
-
-def _restrict_average(form: Form) -> None:
-    """Of an average number of related rows, what these must fulfil: orders per customer in 2025."""
-    for place, term in enumerate(form.select):
-        if isinstance(term, Aggregate) and isinstance(term.argument, Related):
-            counted = term.argument.aggregate.table
-            inner = [one for one in form.where if isinstance(one.term, Column) and one.term.table == counted]
-            form.where = [one for one in form.where if one not in inner]
-            form.select[place] = replace(term, argument=replace(term.argument, conditions=tuple(inner)))
 
 
 def _referenced(schema: Schema, source: int, target: int) -> list[Condition]:

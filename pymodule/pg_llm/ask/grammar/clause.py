@@ -43,8 +43,6 @@ class Node:
     number: float = 0.0
     terms: list[Term] = field(default_factory=list)
     condition: Condition | None = None
-    # What a growth is measured from.
-    inner: Condition | None = None
     values: tuple[Literal, ...] = ()
     descending: bool = False
     limit: int | None = None
@@ -69,8 +67,6 @@ class Node:
         found = list(self.condition.tables) if self.condition else []
         for term in [*self.terms, self.condition.term if self.condition else None]:
             match term:
-                case Aggregate(argument=Related(aggregate=inner)):
-                    found.append(inner.table)
                 case Aggregate(table=table):
                     found.append(table)
                 case Column(ref=ref) | Bucket(ref=ref) if self.condition is None:
@@ -162,10 +158,6 @@ class Clause:
                 if self.nodes[place].kind not in passed:
                     break
         return None
-
-    def asks(self, kind: str) -> bool:
-        """True if there is a node of a kind, as when."""
-        return any(node.kind == kind for node in self.nodes)
 
     def is_numeric(self, node: Node) -> bool:
         """True for a column of numbers that can be compared and summed."""

@@ -14,24 +14,21 @@ from pg_llm.ask.schema import Schema
 _PERSON_WORDS = {"who", "whom", "whose", "谁"}
 # Words before a column that is to be shown too.
 _ADDING = {"with", "and", "their", "its", ",", "including", "plus", "show", "give", "include", "together"}
-_PLACES = {"city", "country", "state", "address", "location", "region", "place", "street"}
+# Words between two names of which both are to be shown.
+_LISTING = {"and", ",", "the", "all"}
 
 
 class Head:
-    """The form of one clause; `boundary` is the place of the word between the base of a share and its part."""
+    """The form of one clause, of whose nodes none may be left over."""
 
-    def __init__(self, clause: Clause, ratios: Sequence[Node], boundary: int | None) -> None:
+    def __init__(self, clause: Clause, ratios: Sequence[Node]) -> None:
         self._clause, self._schema = clause, clause.schema
         self._spans = list(clause.nodes)
         self._conditions = clause.take("condition")
         self._keys = clause.take("key")
         self._orders = clause.take("order", "sort")
         self._measures = clause.take("measure")
-        self._distinct = clause.take("distinct")
-        self._asked = clause.take("when", "where")
-        self._digits = clause.take("digits")
-        self._growths = clause.take("grown")
-        self._ratios, self._boundary = ratios, boundary
+        self._ratios = ratios
         self._rest = list(clause.nodes)
         # Whether the question says which columns it wants.
         self._explicit = False
@@ -42,31 +39,15 @@ class Head:
         if other is not None:
             raise Misfit(f"left over: {other.text or other.kind}")
         ratios, keys, orders, measures = self._ratios, self._keys, self._orders, self._measures
-        if len(ratios) == 2 and ratios[1].meaning == ("100",):
-            # A share in percent.
-            ratios = self._ratios = [replace(ratios[1], words=ratios[0].words | ratios[1].words)]
-        if self._growths:
-            ratios, self._growths[0].words = [], self._growths[0].words.union(*(one.words for one in ratios))
-        if len(orders) > 1 or len(ratios) > 1 or (ratios and (orders or measures)) or len(self._growths) > 1:
+        if len(orders) > 1 or len(ratios) > 1 or (ratios and (orders or measures)):
             raise Misfit("two heads")
         if len(keys) > 1 and any(key.ref[1] < 0 and not self._is_listed(key) for key in keys):
             raise Misfit("a number per row and per group")
-        if measures and not keys and not self._are_compared() and all(order.kind == "sort" for order in orders):
-            keys = self._keys = self._owners(measures[0])
-        if self._growths:
-            form = self._growth(self._growths[0])
-        elif ratios:
+        if ratios:
             form = self._share(ratios[0])
-        elif measures and orders and not keys and self._rest and orders[0].meaning[0] == "top":
-            form = self._listed()
-            for node in measures:
-                show_known(form, node)
-        elif measures and not keys and self._rest and self._are_compared():
-            form = self._listed()
         elif measures:
+            self._check_measure(measures[0])
             form = self._measured()
-        elif keys and orders and orders[0].meaning[0] == "top" and any(node.kind == "table" for node in self._rest):
-            form = self._first_of_each()
         elif keys:
             form = self._counted()
         else:
@@ -74,25 +55,7 @@ class Head:
         if not ratios:
             mentions = [node for node in self._rest if node.kind == "table"]
             attach(self._schema, form, mentions, self._conditions, orders)
-        self._finish(form)
-        if measures and not ratios and self._are_compared():
-            self._show_compared(form)
         return form
-
-    def _owners(self, measure: Node) -> list[Node]:
-        """What a measure is shown beside: the doctors and their number of patients, cities with the average price."""
-        if any(node.start > measure.start and "and" in self._words_before(node) for node in self._rest):
-            raise Misfit("a second measure")
-        ahead = [node for node in self._rest if node.end <= measure.start]
-        if not ahead or not _ADDING & set(self._words_before(measure)):
-            return []
-        if len(self._rest) > 1 or any(node.aggregate for node in self._conditions):
-            raise Misfit("a number beside several things")
-        node, self._rest = ahead[0], []
-        terms: list[Term] = [Column(node.ref)] if node.kind == "column" else shown_columns(self._schema, node.ref[0])
-        made = replace(node, kind="key", meaning=("each",), terms=terms)
-        made.own_words()
-        return [made]
 
     def _is_listed(self, key: Node) -> bool:
         """True for a group of time, or one with `and` between it and another group: per hotel and title."""
@@ -100,75 +63,13 @@ class Head:
         joined = (self._clause.tokens[min(key.end, one.end)].text.lower() for one in beside)
         return isinstance(key.term, Bucket) or "and" in joined
 
-    def _are_compared(self) -> bool:
-        """True where the measures are those of conditions: customers with more than 3 orders, and how many each."""
-        compared = [node.aggregate for node in self._conditions if node.aggregate]
-        return all(node.aggregate in compared for node in self._measures)
-
-    def _show_compared(self, form: Form) -> None:
-        for node in self._measures:
-            terms = [condition.term for condition in (*form.where, *form.having)]
-            for term in terms:
-                if term is not None and node.aggregate in (term, term.aggregate if isinstance(term, Related) else None):
-                    form.select.append(with_words(term, node.words))
-
-    def _finish(self, form: Form) -> None:
-        for node in self._digits:
-            round_to(form, node)
-        for node in self._asked:
-            columns = [self._schema.column(term.ref) for term in form.select if isinstance(term, Column)]
-            if not any(
-                column.kind == "date" if node.kind == "when" else _PLACES & set(column.words) for column in columns
-            ):
-                raise Misfit(f"{node.kind} is not answered")
-            form.named |= node.words
-        if self._distinct:
-            if form.group or not all(isinstance(term, Column) for term in form.select):
-                raise Misfit("different what")
-            form.distinct = True
-            form.named = form.named.union(*(node.words for node in self._distinct))
-
-    def _growth(self, node: Node) -> Form:
-        """By how much percent a number is larger in one period than in another."""
-        tables = [one for one in self._rest if one.kind == "table"]
-        terms = [term for one in self._measures for term in one.terms]
-        if not terms and len(self._rest) == len(tables) == 1:
-            terms, self._rest = [Aggregate("count", tables[0].ref[0], words=tables[0].words)], []
-        if (
-            len(terms) != 1
-            or not isinstance(terms[0], Aggregate)
-            or isinstance(terms[0].argument, Related)
-            or self._orders
-        ):
-            raise Misfit("a growth of nothing")
-        assert node.condition is not None
-        assert node.inner is not None
-        term = terms[0]
-        share = Share(replace(term), (node.condition,), 100, node.words, (node.inner,), growth=True)
-        form = Form(term.table, assumptions=["the growth is in percent"])
-        for key in self._keys:
-            self._group(form, key)
-        form.select.append(share)
-        self._mention(form, self._rest)
-        return form
-
-    def _first_of_each(self) -> Form:
-        """The first rows of each group: the two best paid employees per hotel."""
-        key, order = self._keys[0], self._orders[0]
-        if len(self._keys) > 1 or isinstance(key.term, Aggregate | Related):
-            raise Misfit("the first of several groups")
-        form = self._listed()
-        if form.order is None or form.distinct or repeats(self._schema, form.main, key.ref[0]):
-            raise Misfit("a row in several groups")
-        of_other = not isinstance(form.order[0], Column) or form.order[0].table != form.main
-        if of_other and (isinstance(form.order[0], Column) or isinstance(key.term, Bucket)):
-            raise Misfit("an order of other rows")
-        group = Form(form.main)
-        self._group(group, key)
-        form.partition = group.group
-        form.select = [*group.select, *(term for term in form.select if term not in group.select)]
-        form.limit = order.limit or 1
-        return form
+    def _check_measure(self, measure: Node) -> None:
+        """Raise Misfit for a measure of two tables' rows, and for one beside what it is not grouped by."""
+        ahead = any(node.end <= measure.start for node in self._rest)
+        if any(node.start > measure.start and "and" in self._words_before(node) for node in self._rest):
+            raise Misfit("a second measure")
+        if not self._keys and ahead and _ADDING & set(self._words_before(measure)):
+            raise Misfit("a number beside rows")
 
     def _share(self, ratio: Node) -> Form:
         """What share of rows fulfils a condition."""
@@ -181,9 +82,8 @@ class Head:
             conditions, rest = [replace(rest[1], condition=exists)], rest[:1]
         if not conditions:
             raise Misfit("a share of nothing")
-        first = rest[0].start if self._boundary is None else self._boundary
         rate = [node for node in conditions if node.end == ratio.start]
-        part = rate or [node for node in conditions if node.start >= first]
+        part = rate or [node for node in conditions if node.start >= rest[0].start]
         base = [node for node in conditions if node not in part]
         if not part:
             part, base = base, part
@@ -206,8 +106,6 @@ class Head:
         """How many, how much, on average; for each key, in an order by it."""
         terms = [term for node in self._measures for term in node.terms]
         first = terms[0]
-        if isinstance(first, Aggregate) and isinstance(first.argument, Related):
-            return self._average_count(first)
         if not isinstance(first, Aggregate):
             raise Misfit("a measure of what is none")
         if any(not isinstance(term, Aggregate) or term.table != first.table for term in terms):
@@ -235,32 +133,9 @@ class Head:
         self._mention(form, self._rest)
         return form
 
-    def _average_count(self, term: Aggregate) -> Form:
-        """The average number of rows per row of another table; rows without any count as 0."""
-        owners = [*self._keys, *self._rest]
-        if len(owners) != 1 or self._orders or owners[0].ref[1] >= 0 or isinstance(owners[0].term, Bucket):
-            raise Misfit("an average number without its unit")
-        owner = owners[0].ref[0]
-        assumption = f"rows of {self._schema.tables[owner].name} without any count as 0"
-        return Form(owner, [replace(term, table=owner)], named=owners[0].words, assumptions=[assumption])
-
     def _counted(self) -> Form:
         """Rows per key: tickets per channel; the highest salary per department."""
         keys, orders, rest = self._keys, self._orders, self._rest
-        term = orders[0].term if len(orders) == 1 else None
-        if isinstance(term, Column) and orders[0].meaning[0] == "top" and orders[0].limit is None and not rest:
-            form = Form(term.table)
-            for key in keys:
-                self._group(form, key)
-            function = "max" if orders[0].descending else "min"
-            form.select.append(Aggregate(function, term.table, term, words=orders[0].words))
-            return form
-        if isinstance(term, Aggregate) and not rest and len(keys) == 1 and isinstance(keys[0].term, Bucket):
-            # Which month had the most orders.
-            form = Form(term.table)
-            self._group(form, keys[0])
-            self._sort(form, orders[0])
-            return form
         if orders or len(rest) != 1 or rest[0].kind != "table":
             raise Misfit("groups without a measure")
         by = [term.ref for key in keys if key.meaning == ("by",) for term in key.terms if isinstance(term, Column)]
@@ -298,7 +173,7 @@ class Head:
         tables = [node for node in self._rest if node.kind == "table"]
         columns = [node for node in self._rest if node.kind == "column"]
         if not tables and not columns:
-            return self._extreme(order) if order else self._persons()
+            return self._extreme(order)
         if not tables:
             return self._columns(columns, order)
         chinese = self._clause.chinese
@@ -323,10 +198,9 @@ class Head:
         form.select += [Column(node.ref, node.words) for node in columns]
         others = [node for node in tables if node is not target or node.ref[0] != form.main]
         for node in others:
-            if {"their", "its"} & set(self._words_before(node)):
-                if repeats(self._schema, form.main, node.ref[0]):
-                    raise Misfit("rows beside each row")
-                form.select += shown_columns(self._schema, node.ref[0])
+            said = set(self._words_before(node))
+            if said & {"their", "its"} or (said and said <= _LISTING):
+                raise Misfit("other rows beside each row")
         alone = columns[0].ref if len(columns) == 1 and chinese and order is None else NO_REF
         if alone != NO_REF and "".join(token.text for token in self._clause.tokens).find("哪些") >= 0:
             # Which values there are, each once.
@@ -354,18 +228,6 @@ class Head:
             form = Form(first[0], terms, distinct=distinct)
         self._sort(form, order)
         return form
-
-    def _persons(self) -> Form:
-        """Who earns more than 4000."""
-        tables = {table for node in self._conditions if node.condition for table in node.condition.reads()}
-        asked = {token.text.lower() for token in self._clause.tokens} & _PERSON_WORDS
-        if len(tables) != 1 or not asked or any(node.aggregate for node in self._conditions):
-            raise Misfit("nothing to show")
-        (table,) = tables
-        shown = shown_columns(self._schema, table)
-        if not all(isinstance(term, Column) and self._schema.names_row(term.ref) for term in shown):
-            raise Misfit("nobody to show")
-        return Form(table, shown, plausibility=0.9)
 
     def _extreme(self, order: Node | None) -> Form:
         """The highest salary; who has the highest salary."""
@@ -418,29 +280,7 @@ class Head:
         form.named = form.named.union(*(node.words for node in nodes if node.ref[0] == form.main or self._ratios))
 
 
-def round_to(form: Form, node: Node) -> None:
-    """Round what is calculated. Raises Misfit where nothing is."""
-    if all(isinstance(term, Column | Bucket) for term in form.select) or node.number != int(node.number):
-        raise Misfit("nothing that may be rounded")
-    form.digits = int(node.number)
-    form.named |= node.words
-
-
 def first_term(schema: Schema, form: Form, order: Node) -> Term:
     """What an order goes by that names nothing: the last number that is shown, but the first column by letters."""
     numbers = [t for t in form.select if not isinstance(t, Column | Bucket) or schema.column(t.ref).kind == "number"]
     return numbers[-1] if numbers and "alphabet" not in order.text else form.select[0]
-
-
-def show_known(form: Form, node: Node) -> None:
-    """Show a measure that the answer is ordered by, or has already; without a name it is this one. Raises Misfit."""
-    order = form.order[0] if form.order else None
-    for term in node.terms or [order or form.select[-1]]:
-        if isinstance(term, Column | Bucket):
-            raise Misfit("a number of nothing")
-        if order is not None and term in (order, order.aggregate if isinstance(order, Related) else None):
-            if order not in form.select:
-                form.select.append(order)
-        elif term not in form.select:
-            raise Misfit("a second measure")
-    form.named |= node.words

@@ -47,7 +47,7 @@ class Aggregate:
 
     function: str
     table: int
-    argument: Column | Related | None = None
+    argument: Column | None = None
     distinct: bool = False
     metric: str = ""
     # The columns that a metric reads.
@@ -72,10 +72,6 @@ class Share:
     conditions: tuple[Condition, ...]
     scale: int
     words: Words = field(default=NO_WORDS, compare=False)
-    # The rows compared with; none stands for all rows.
-    base: tuple[Condition, ...] = ()
-    # Whether it is how much more the part is than the rest.
-    growth: bool = False
 
 
 Term: TypeAlias = "Column | Bucket | Aggregate | Related | Share"
@@ -94,7 +90,6 @@ class Condition:
     negated: bool = False
     tables: tuple[int, ...] = ()
     inner: tuple[Condition, ...] = ()
-    other: Column | None = None
     words: Words = field(default=NO_WORDS, compare=False)
 
     def reads(self) -> Iterator[int]:
@@ -120,13 +115,9 @@ class Form:
     limit: int | None = None
     ties: bool = False
     distinct: bool = False
-    # The decimals to which what is calculated is rounded.
-    digits: int | None = None
     mentioned: frozenset[int] = frozenset()
     # The form whose only value divides that of this one.
     divisor: Form | None = None
-    # Of each group only the first `limit` rows by the order.
-    partition: list[Term] = field(default_factory=list)
     named: Words = NO_WORDS
     assumptions: list[str] = field(default_factory=list)
     # How plausible the reading is apart from its names, from 0 to 1.
@@ -135,7 +126,7 @@ class Form:
     def words(self) -> Words:
         """The words of the question that some part of the form comes of."""
         found = self.named | (self.divisor.words() if self.divisor else NO_WORDS)
-        for part in (*self.select, *self.group, *self.partition, *([self.order[0]] if self.order else ())):
+        for part in (*self.select, *self.group, *([self.order[0]] if self.order else ())):
             found |= _words_of(part)
         return found.union(*map(_words_of_condition, (*self.where, *self.having)))
 
@@ -151,8 +142,6 @@ def _words_of(term: Term | None) -> Words:
             found |= _words_of(aggregate).union(*map(_words_of_condition, conditions))
         case _:
             pass
-    if isinstance(term, Share):
-        found = found.union(*map(_words_of_condition, term.base))
     return found
 
 

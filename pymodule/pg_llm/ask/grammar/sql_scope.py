@@ -51,11 +51,9 @@ class Scope:
             case Share():
                 return self._share(term)
 
-    def selected(self, term: Term, several: bool, digits: int | None = None) -> str:
-        """A term in the SELECT list, with a name where it would have none; what is calculated is rounded."""
+    def selected(self, term: Term, several: bool) -> str:
+        """A term in the SELECT list, with a name where it would have none."""
         text = self.term(term)
-        if digits is not None and not isinstance(term, Column | Bucket):
-            text = f"round(({text})::numeric, {digits})"
         match term:
             case Bucket(unit=unit):
                 return f"{text} AS {unit}" if text.endswith((")::date", ")::int")) else text
@@ -67,15 +65,6 @@ class Scope:
                 return f"{text} AS {self._alias(term)}"
             case _:
                 return text
-
-    def label(self, term: Term) -> str:
-        """A name for a term: that of its table and column, as names of rows are alike."""
-        if isinstance(term, Column):
-            column = self._schema.column(term.ref)
-            alone = len(column.words) > 1 or column.name.lower() not in ("name", "title")
-            label = column.name if alone else f"{self._schema.tables[term.table].name}_{column.name}"
-            return label if label.isidentifier() and label.isascii() and label.islower() else column.sql
-        return self._alias(term.aggregate) if isinstance(term, Related) else "value"
 
     def _alias(self, aggregate: Aggregate) -> str:
         """A name for a column of an aggregate: sum_amount."""
@@ -90,7 +79,7 @@ class Scope:
             return self.exists(condition)
         assert condition.term is not None
         left = self.term(condition.term)
-        values = [self.term(condition.other)] if condition.other else list(map(literal, condition.values))
+        values = list(map(literal, condition.values))
         negation = "NOT " if condition.negated else ""
         match condition.op:
             case "null":
@@ -108,11 +97,6 @@ class Scope:
             case "period":
                 text = f"{left} >= {values[0]} AND {left} < {values[1]}"
                 return f"NOT ({text})" if condition.negated else text
-            case "average":
-                assert isinstance(condition.term, Column)
-                table = self._schema.tables[condition.term.table].sql
-                column = self._schema.column(condition.term.ref).sql
-                return f"{left} {condition.values[0]} (SELECT avg({column}) FROM {table})"
             case op:
                 return f"NOT ({left} {op} {values[0]})" if condition.negated else f"{left} {op} {values[0]}"
 
@@ -187,9 +171,6 @@ class Scope:
     def _share(self, term: Share) -> str:
         whole = self.term(term.aggregate)
         part = f"{whole} FILTER (WHERE {' AND '.join(map(self._filter, term.conditions))})"
-        if term.base:
-            whole = f"{whole} FILTER (WHERE {' AND '.join(map(self._filter, term.base))})"
-        part = f"({part} - {whole})" if term.growth else part
         return f"{term.scale}.0 * {part} / nullif({whole}, 0)"
 
     def _filter(self, condition: Condition) -> str:

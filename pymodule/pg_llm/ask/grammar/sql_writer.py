@@ -26,7 +26,7 @@ class SqlWriter:
         joins = Joins(self._schema, mentioned)
         shown_refs = [term.ref for term in form.select if isinstance(term, Column) and term.words]
         joins.charged += sum(ref[0] not in mentioned for ref in shown_refs) + (form.main not in mentioned)
-        shown = [*form.select, *form.group, *form.partition, *([form.order[0]] if form.order else ())]
+        shown = [*form.select, *form.group, *([form.order[0]] if form.order else ())]
         tables = list(dict.fromkeys([form.main, *(table for term in shown for table in _tables(term))]))
         edges = joins.tree(tables)
         plain, semi = joins.split(form, tables)
@@ -39,10 +39,8 @@ class SqlWriter:
         source = scope.source(tables[0], edges)
         conditions = [scope.condition(condition) for condition in plain]
         conditions += [scope.exists(condition) for condition in semi]
-        if form.partition:
-            return _ranked(form, scope, source, conditions), joins.charged
         text = f"SELECT {'DISTINCT ' if form.distinct else ''}"
-        text += ", ".join(scope.selected(term, len(form.select) > 1, form.digits) for term in form.select)
+        text += ", ".join(scope.selected(term, len(form.select) > 1) for term in form.select)
         text += f" FROM {source}"
         if conditions:
             text += " WHERE " + " AND ".join(conditions)
@@ -57,20 +55,6 @@ class SqlWriter:
         if form.limit is not None:
             text += f" FETCH FIRST {form.limit} ROWS WITH TIES" if form.ties else f" LIMIT {form.limit}"
         return text, joins.charged
-
-
-def _ranked(form: Form, scope: Scope, source: str, conditions: list[str]) -> str:
-    """The first rows of each group, which have no more rows than that before them; equal ones share a place."""
-    assert form.order is not None
-    names = [f"c{place}" for place in range(1, len(form.select) + 1)]
-    shown = ", ".join(f"{scope.term(term)} AS {name}" for term, name in zip(form.select, names, strict=True))
-    groups = ", ".join(dict.fromkeys(scope.term(term) for term in form.partition))
-    by = scope.term(form.order[0])
-    way = " DESC NULLS LAST" if form.order[1] else ""
-    where = f" WHERE {' AND '.join([*conditions, f'{by} IS NOT NULL'])}"
-    inner = f"SELECT {shown}, rank() OVER (PARTITION BY {groups} ORDER BY {by}{way}) AS place FROM {source}{where}"
-    outer = ", ".join(f"{name} AS {scope.label(term)}" for term, name in zip(form.select, names, strict=True))
-    return f"SELECT {outer} FROM ({inner}) AS ranked WHERE place <= {form.limit} ORDER BY c1, place"
 
 
 def _tables(term: Term) -> list[int]:

@@ -67,7 +67,7 @@ def interpret(linked: LinkedQuestion, schema: Schema) -> Reading:
                 if not {tokens[n].text for n in left} <= set(linked.unlinked):
                     reasons["not understood: " + ", ".join(tokens[n].text for n in left)] = None
                 continue
-            check_groups(form)
+            check_fixed(form)
             sql, joins = writer.write(form)
         except (Misfit, Unwritable) as reason:
             reasons[str(reason)] = None
@@ -80,8 +80,8 @@ def interpret(linked: LinkedQuestion, schema: Schema) -> Reading:
     return Reading(_interpretations(ordered, schema), list(reasons))
 
 
-def check_groups(form: Form) -> None:
-    """Raise Misfit for groups by a column that has one value: by excused and unexcused is no condition."""
+def check_fixed(form: Form) -> None:
+    """Raise Misfit where all that is shown is what the question says itself, and for groups of one value."""
     fixed = {
         condition.term.ref
         for condition in form.where
@@ -89,7 +89,10 @@ def check_groups(form: Form) -> None:
         and (condition.op == "true" or (condition.op == "in" and len(condition.values) == 1))
     }
     if any(isinstance(term, Column) and term.ref in fixed for term in form.group):
+        # By excused and unexcused is no condition.
         raise Misfit("groups of one value")
+    if all(isinstance(term, Column) and term.ref in fixed for term in form.select):
+        raise Misfit("it would show only what the question says")
 
 
 def _split_value(cover: Cover, anchors: Sequence[Anchor], tokens: Sequence[Token]) -> str:

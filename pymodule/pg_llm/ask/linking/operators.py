@@ -20,8 +20,6 @@ sup desc top: top
 sup asc: lowest, smallest
 sup asc top: bottom
 sup desc big: biggest, largest
-sup desc common: most common, most frequent, most popular
-sup asc common: least common, least frequent, least popular
 sup desc rating: best
 sup asc rating: worst
 sup desc price: most expensive, priciest, costliest
@@ -86,20 +84,12 @@ ratio 100: percentage of, percent of, percentage, percent, what percentage of, w
 ratio 1: share of, proportion of, fraction of, what share, what proportion, what fraction
 quotient: ratio of, the ratio of, ratio
 distinct: different, distinct, unique
-versus: compare, comparison of, compared to, compared with, versus, vs, against
-growth: growth, growth rate, growth of, growth in, grow, increase, increase in, percentage change, change in percent
+contrast: with and without, with or without
+label: name, full name, first and last name, first name and last name
 attribute pay: earn
 attribute price: cost
 attribute heavy: weigh
-contrast: with and without, with or without
-label: name, full name, first and last name, first name and last name
-echo: number, count
-round: round, round to
-decimal: decimal, decimal place, digit
 or: or
-both: both
-when: when
-where: where
 """
 _CHINESE = """
 count: 多少个,多少名,多少位,多少件,多少条,多少张,多少家,多少种,多少次,多少人,多少,几个,几名,几位,

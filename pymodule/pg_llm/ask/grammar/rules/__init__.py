@@ -6,32 +6,22 @@ from pg_llm.ask.grammar.clause import Clause
 from pg_llm.ask.grammar.rules import comparisons, groups, measures, negations, order, periods, values
 
 RULES = (
-    values.affix,
     values.label,
-    measures.rounding,
-    values.both,
     values.value,
     values.alternatives,
     values.column_of_value,
     values.boolean,
     values.noun,
     comparisons.verb,
-    comparisons.average,
     comparisons.bound,
-    comparisons.columns,
-    comparisons.counted,
     measures.measure,
     comparisons.equality,
     order.number_of_rows,
     comparisons.compare,
-    order.largest_first,
     order.superlative,
     groups.key,
-    periods.growth,
-    periods.compared,
     periods.period,
     negations.negation,
-    periods.event,
     order.ranking,
 )
 

@@ -4,21 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pg_llm.ask.grammar.clause import LISTING, NO_REF, Clause, Misfit, Node, attribute_columns
+from pg_llm.ask.grammar.clause import LISTING, Clause, Misfit, Node, attribute_columns
 from pg_llm.ask.grammar.logical_form import NO_WORDS, Aggregate, Column, Condition, Term
 from pg_llm.ask.linking import operators
 from pg_llm.ask.schema import Ref
-
-
-def average(clause: Clause, index: int) -> bool:
-    """More than the average [price]."""
-    compared, function = clause.at(index, "cmp"), clause.at(index + 1, "agg")
-    if compared is None or function is None or function.meaning != ("avg",):
-        return False
-    column = clause.at(index + 2, "column")
-    node = Node("average", 0, 0, NO_WORDS, column.ref if column else NO_REF, meaning=compared.meaning)
-    clause.put(index, index + 2 if column else index + 1, node)
-    return True
 
 
 def bound(clause: Clause, index: int) -> bool:
@@ -57,18 +46,15 @@ def equality(clause: Clause, index: int) -> bool:
 
 def compare(clause: Clause, index: int) -> bool:
     """A bound with what it bounds: the column or measure before it, the column or table behind it."""
-    node = clause.at(index, "bound", "average")
+    node = clause.at(index, "bound")
     if node is None:
         return False
-    if node.kind == "average":
-        return _with_average(clause, index, node)
     if len(node.meaning) > 1:
         ref = attribute(clause, index, node.meaning[1])
         if clause.schema.column(ref).kind != "number":
             raise Misfit("a number is compared with a date")
         return clause.put_condition(index, index, _comparison(node, Column(ref)))
     before, behind = clause.at(index - 1, "column", "measure"), clause.at(index + 1, "column", "table")
-    counted = clause.at(index + 2, "table") if clause.at(index + 1, "distinct") else None
     if before is not None and not LISTING & set(clause.gap(index - 1)):
         if before.kind == "measure":
             return clause.put_condition(index - 1, index, _comparison(node, before.terms[0]))
@@ -78,20 +64,7 @@ def compare(clause: Clause, index: int) -> bool:
         return clause.put_condition(index, index + 1, _comparison(node, Column(behind.ref)))
     if behind is not None and behind.kind == "table":
         return clause.put_condition(index, index + 1, _comparison(node, Aggregate("count", behind.ref[0])))
-    if counted is not None:
-        return clause.put_condition(index, index + 2, _comparison(node, Aggregate("count", counted.ref[0])))
     raise Misfit("a number is compared with nothing")
-
-
-def _with_average(clause: Clause, index: int, node: Node) -> bool:
-    before, ref, first = clause.at(index - 1, "column"), node.ref, index
-    if before is not None and clause.is_numeric(before) and ref in (before.ref, NO_REF):
-        ref, first = before.ref, index - 1
-    if ref == NO_REF:
-        ref = attribute(clause, index, node.meaning[1] if len(node.meaning) > 1 else "price")
-    if clause.schema.column(ref).kind != "number":
-        raise Misfit("an average of no numbers")
-    return clause.put_condition(first, index, Condition("average", Column(ref), (node.meaning[0],)))
 
 
 def _comparison(node: Node, term: Term) -> Condition:
@@ -136,27 +109,3 @@ def verb(clause: Clause, index: int) -> bool:
             raise Misfit("how much each or all")
         clause.drop(asked)
     return True
-
-
-def columns(clause: Clause, index: int) -> bool:
-    """Two columns of a row: paid after their due date, a price below the cost."""
-    node, one, other = clause.at(index, "cmp"), clause.at(index - 1, "column"), clause.at(index + 1, "column")
-    if node is None or one is None or other is None or one.ref[0] != other.ref[0] or one.ref == other.ref:
-        return False
-    dates = node.meaning[1:] == ("date",) and clause.is_date(one) and clause.is_date(other)
-    numbers = len(node.meaning) == 1 and clause.is_numeric(one) and clause.is_numeric(other)
-    if not (dates or numbers) or LISTING & {*clause.gap(index - 1), *clause.gap(index)}:
-        return False
-    made = Condition(node.meaning[0], Column(one.ref), other=Column(other.ref))
-    return clause.put_condition(index - 1, index + 1, made, one.ref)
-
-
-def counted(clause: Clause, index: int) -> bool:
-    """A number of related rows, before what is counted is taken for a measure."""
-    node, behind = clause.at(index, "bound"), clause.at(index + 1, "table")
-    if node is None or behind is None or len(node.meaning) > 1:
-        return False
-    before = clause.at(index - 1, "column", "count")
-    if before is not None and not LISTING & set(clause.gap(index - 1)):
-        return False
-    return clause.put_condition(index, index + 1, _comparison(node, Aggregate("count", behind.ref[0])))

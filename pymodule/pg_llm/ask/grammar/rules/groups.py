@@ -7,8 +7,6 @@ from pg_llm.ask.grammar.clause import Clause, Misfit, Node, shown_columns
 from pg_llm.ask.grammar.logical_form import NO_WORDS, Bucket, Column
 from pg_llm.ask.grammar.rules.periods import date_column
 
-# Words that say that a number is one of each row.
-_OF_EACH = {"each", "of each", "for each"}
 # Participles before `by` that do not make what follows an agent.
 _GROUPING = {"order", "sort", "group", "rank", "split", "break"}
 
@@ -24,8 +22,6 @@ def key(clause: Clause, index: int) -> bool:
         return clause.drop(index)
     place = index + 2 if clause.at(index + 1, "distinct") else index + 1
     operand = clause.at(place, "column", "table", *(["measure"] if node.meaning == ("by",) else []))
-    if operand is None and node.text.lower() in _OF_EACH and place == len(clause.nodes):
-        return clause.drop(index)
     if operand is None:
         raise Misfit("a group by nothing")
     if operand.kind == "table":

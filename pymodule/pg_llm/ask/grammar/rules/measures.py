@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pg_llm.ask.grammar.clause import LISTING, NO_REF, Clause, Misfit, Node
-from pg_llm.ask.grammar.logical_form import NO_WORDS, Aggregate, Column, Related, Term
+from pg_llm.ask.grammar.logical_form import NO_WORDS, Aggregate, Column, Term
 
 # Words behind a sum that say again that it is one.
 _AGAIN = ("in total", "combined")
-_ON_AVERAGE = "on average"
 
 
 def measure(clause: Clause, index: int) -> bool:
@@ -27,25 +26,7 @@ def measure(clause: Clause, index: int) -> bool:
     again = clause.at(index - 1, "measure") and node.text.lower() in _AGAIN
     if again or (clause.at(index + 1, "metric") and node.meaning == ("sum",)):
         return clause.drop(index)
-    if node.text.lower() == _ON_AVERAGE and (counted := _counted_before(clause, index)) is not None:
-        term = Aggregate("avg", -1, Related(Aggregate("count", counted.ref[0])))
-        return _fold(clause, index, term, clause.nodes.index(counted))
     return _function(clause, index, node.meaning[0])
-
-
-def rounding(clause: Clause, index: int) -> bool:
-    """Rounded to one decimal."""
-    number = clause.at(index + 1, "number")
-    if clause.at(index, "round") is None or number is None or clause.at(index + 2, "decimal") is None:
-        return False
-    clause.put(index, index + 2, Node("digits", 0, 0, NO_WORDS, number=number.number))
-    return True
-
-
-def _counted_before(clause: Clause, index: int) -> Node | None:
-    """The rows that are counted before a function of their number: how many orders does a customer have on average."""
-    counts = (node for node in clause.nodes[:index] if node.kind == "measure" and node.aggregate)
-    return next((node for node in counts if node.aggregate and node.aggregate == Aggregate("count", node.ref[0])), None)
 
 
 def _total(clause: Clause, index: int) -> bool:
@@ -72,9 +53,6 @@ def _metric(clause: Clause, place: int) -> Aggregate:
 
 def _function(clause: Clause, index: int, function: str) -> bool:
     place = clause.operand(index, "column", "count", "table")
-    if place is None and function == "avg" and clause.at(index + 1, "group"):
-        # 平均每个客户有多少订单: the count stands behind the rows that have it.
-        place = next((n for n in range(index, len(clause.nodes)) if clause.nodes[n].kind == "count"), None)
     if place is None:
         raise Misfit(f"{function} of nothing")
     behind = clause.at(place + 1, "column")
@@ -86,17 +64,12 @@ def _function(clause: Clause, index: int, function: str) -> bool:
     term: Term
     if operand.kind == "column" and numeric:
         term = Aggregate(function, operand.ref[0], Column(operand.ref))
-    elif operand.kind == "count" and function in ("avg", "sum"):
+    elif operand.kind == "count" and function == "sum":
         counted = clause.operand(place, "table")
         if counted is None:
             raise Misfit("a count of nothing")
         places.append(counted)
         term = Aggregate("count", clause.nodes[counted].ref[0])
-        term = term if function == "sum" else Aggregate("avg", -1, Related(term))
-    elif operand.kind == "table" and clause.nodes[index].text.lower() == "total" and not clause.gap(index):
-        if any(column.is_measure for column in clause.schema.tables[operand.ref[0]].columns):
-            raise Misfit("a total of rows or of what they hold")
-        term = Aggregate("count", operand.ref[0])
     elif operand.kind == "table" and clause.nodes[index].text.lower() == "how much":
         term = Aggregate("sum", operand.ref[0], _only_measure(clause, operand.ref[0]))
     else:
@@ -116,7 +89,7 @@ def _count(clause: Clause, index: int) -> bool:
     distinct = clause.at(index + 1, "distinct")
     place = clause.operand(index, "table", "column")
     if place is None or (place < index and LISTING & set(clause.gap(index - 1))):
-        return _again(clause, index)
+        raise Misfit("a count of nothing")
     operand = clause.nodes[place]
     table = operand.ref[0]
     term = Aggregate("count", table)
@@ -135,20 +108,6 @@ def _count(clause: Clause, index: int) -> bool:
         # The F grades are rows rather than grades.
         clause.plausibility *= 0.8 if not distinct and clause.at(place - 1, "condition") else 1.0
     return _fold(clause, index, term, place, *([index + 1] if distinct else []))
-
-
-def _again(clause: Clause, index: int) -> bool:
-    """How many, said of rows that a condition or a superlative counts."""
-    counted = [node.aggregate for node in clause.nodes[:index] if node.kind == "condition" and node.aggregate]
-    counted += [
-        Aggregate("count", node.ref[0])
-        for place in range(index)
-        if (node := clause.at(place, "table")) and (sup := clause.at(place - 1, "sup")) and sup.meaning[1:] == ("most",)
-    ]
-    term = next(iter(counted), None)
-    if term is None:
-        raise Misfit("a count of nothing")
-    return _fold(clause, index, term)
 
 
 def _fold(clause: Clause, index: int, term: Term, *others: int) -> bool:

@@ -35,13 +35,6 @@ def superlative(clause: Clause, index: int) -> bool:
     if node is None:
         return False
     what = node.meaning[1] if len(node.meaning) > 1 else ""
-    counted = clause.at(index + 2, "table")
-    if what == "most" and counted and (restricting := clause.at(index + 1, "condition")):
-        # Most cancelled orders: of the orders that were cancelled.
-        if restricting.ref[0] != counted.ref[0]:
-            raise Misfit("most of other rows")
-        clause.nodes[index], clause.nodes[index + 1] = restricting, node
-        index += 1
     place = index - 1 if clause.chinese and what != "top" else index + 1
     behind_verb = (before := clause.at(index - 1, "column")) is not None and before.meaning == ("verb",)
     other = index + 1 if clause.chinese else index - 1 if what == "date" or behind_verb else place
@@ -49,9 +42,7 @@ def superlative(clause: Clause, index: int) -> bool:
         term = _operand(clause, operand_place, what)
         if term is not None:
             return _put_order(clause, min(operand_place, index), max(operand_place, index), node, term)
-    if what == "common":
-        return _most_common(clause, index, node)
-    if (node.limit is not None and what == "top") or _is_ordered_by(clause, index, what):
+    if node.limit is not None and what == "top":
         clause.nodes[index] = replace(node, kind="first")
         return True
     if what not in operators.ATTRIBUTES:
@@ -71,29 +62,6 @@ def _aged(clause: Clause, index: int) -> Ref:
         return attribute(clause, index, "age")
     except Misfit:
         return attribute(clause, index, "founded")
-
-
-def largest_first(clause: Clause, index: int) -> bool:
-    """Of groups the largest ones first: patients per city, largest city first."""
-    node, named, first = clause.at(index, "sup"), clause.at(index + 1, "column", "table"), clause.at(index + 2, "sup")
-    if node is None or named is None or first is None or first.text.lower() != "first":
-        return False
-    groups = [clause.nodes[place + 1] for place in range(index) if clause.at(place, "group")]
-    if not any(group.ref == named.ref for group in groups) or node.meaning[1:] not in ((), ("big",)):
-        return False
-    made = Node("sort", 0, 0, NO_WORDS, meaning=("sort",), descending=node.meaning[0] == "desc")
-    clause.put(index, index + 2, made)
-    return True
-
-
-def _is_ordered_by(clause: Clause, index: int, what: str) -> bool:
-    """True where a number to order by follows: the most expensive rooms by price; not the cheapest room by city."""
-    by = next((place for place, node in enumerate(clause.nodes) if place > index and node.text == "by"), index)
-    operand = clause.at(by + 1, "column", "measure") if by > index else None
-    if operand is None or what in ("most", "age"):
-        return False
-    named = what not in operators.ATTRIBUTES or set(operators.ATTRIBUTES[what]) & set(operand.text.lower().split())
-    return operand.kind == "measure" or (clause.is_numeric(operand) and bool(named))
 
 
 def _operand(clause: Clause, place: int, what: str) -> Term | None:
@@ -120,15 +88,6 @@ def _operand(clause: Clause, place: int, what: str) -> Term | None:
     )
 
 
-def _most_common(clause: Clause, index: int, node: Node) -> bool:
-    """The value that most rows have, of the column that is named nearest."""
-    columns = [(abs(place - index), other) for place, other in enumerate(clause.nodes) if other.kind == "column"]
-    if not columns:
-        raise Misfit("the most common of nothing")
-    column = min(columns, key=lambda pair: pair[0])[1]
-    return _put_order(clause, index, index, node, Aggregate("count", column.ref[0]))
-
-
 def _put_order(clause: Clause, first: int, last: int, node: Node, term: Term) -> bool:
     down = node.meaning[0] == "desc"
     made = Node("order", 0, 0, NO_WORDS, meaning=("top",), terms=[term], descending=down, limit=node.limit)
@@ -143,8 +102,6 @@ def _put_order(clause: Clause, first: int, last: int, node: Node, term: Term) ->
 
 def ranking(clause: Clause, index: int) -> bool:
     """Top 5 … by …; ordered by … descending; from highest to lowest."""
-    if _is_counted(clause, index):
-        return True
     node = clause.at(index, "first", "direction", "order")
     if node is None or (node.kind == "order" and node.terms):
         return False
@@ -167,20 +124,6 @@ def ranking(clause: Clause, index: int) -> bool:
     term = operand.terms[0] if operand.terms else Column(operand.ref)
     made = Node("order", 0, 0, NO_WORDS, meaning=("sort",), terms=[term], descending=descending)
     clause.put(index, index + 2 if direction else index + 1, made)
-    return True
-
-
-def _is_counted(clause: Clause, index: int) -> bool:
-    """The 5 customers with the most orders: a number before the rows that an order is for."""
-    number = clause.at(index, "number")
-    orders = [node for node in clause.nodes if node.kind == "order" and node.meaning == ("top",) and node.limit is None]
-    if number is None or len(orders) != 1 or clause.gap(index) or clause.at(index + 1, "table", "column") is None:
-        return False
-    if number.number != int(number.number) or not 0 < number.number <= _MOST_ROWS:
-        return False
-    orders[0].limit, orders[0].words = int(number.number), orders[0].words | number.words
-    orders[0].own_words()
-    clause.remove(index)
     return True
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import datetime
 
-from pg_llm.ask import words
-from pg_llm.ask.grammar.clause import Clause, Misfit, Node
-from pg_llm.ask.grammar.logical_form import NO_WORDS, Bucket, Column, Condition, Words
-from pg_llm.ask.linking import times
+from pg_llm.ask.grammar.clause import Clause, Misfit
+from pg_llm.ask.grammar.logical_form import Bucket, Column, Condition
 from pg_llm.ask.linking.times import Period
 from pg_llm.ask.schema import Ref
 
@@ -39,89 +37,6 @@ def period(clause: Clause, index: int) -> bool:
         raise Misfit("two periods of one date")
     by_year = clause.schema.column(ref).kind == "number"
     return clause.put_condition(first, last, _years(ref, said) if by_year else _days(ref, said))
-
-
-def compared(clause: Clause, index: int) -> bool:
-    """Two periods side by side, which rows are grouped by: compare 2024 and 2025."""
-    node, versus = clause.at(index, "period"), clause.at(index + 1, "versus")
-    last = index + (2 if versus else 1)
-    if node is None or clause.at(last, "period") is None or not clause.asks("versus") or clause.asks("growth"):
-        return False
-    spans = [_span(one) for one in (node, clause.nodes[last])]
-    units = {times.unit_of(begin, end) for begin, end in spans}
-    unit = units.pop()
-    if units or unit is None or spans[0] == spans[1]:
-        raise Misfit("periods that cannot be compared")
-    ref = date_column(clause, index)
-    by_year = clause.schema.column(ref).kind == "number"
-    if by_year and unit != "year":
-        raise Misfit("a part of a year where only years are kept")
-    values = tuple(float(begin.year) if unit == "year" else begin for begin, _ in sorted(spans))
-    said = node.words | clause.nodes[last].words
-    words_of_it = NO_WORDS.union(*(one.words for one in clause.nodes if one.kind == "versus"))
-    condition = Condition("in", Bucket(ref, unit), values, words=said)
-    clause.nodes[index] = Node("condition", node.start, node.end, said, ref, condition=condition)
-    clause.nodes[last] = Node(
-        "key", node.end, node.end, words_of_it, ref, meaning=("each",), terms=[Bucket(ref, unit, words_of_it)]
-    )
-    clause.take("versus")
-    return True
-
-
-def growth(clause: Clause, index: int) -> bool:
-    """By how much percent a number grew from one period to another."""
-    node = clause.at(index, "growth")
-    if node is None:
-        return False
-    places = [place for place, one in enumerate(clause.nodes) if one.kind == "period"]
-    said = [(_span(clause.nodes[place]), clause.nodes[place].words) for place in places]
-    if len(said) == 1 and times.unit_of(*said[0][0]) is None:
-        said = _ends(*said[0])
-    units = {times.unit_of(*span) for span, _ in said}
-    if len(said) != 2 or len(units) != 1 or None in units:
-        raise Misfit("a growth without its two periods")
-    ref = date_column(clause, places[0])
-    if clause.schema.column(ref).kind == "number":
-        raise Misfit("a growth where only years are kept")
-    old, new = (
-        Condition("period", Column(ref), span, words=held) for span, held in sorted(said, key=lambda one: one[0])
-    )
-    node.condition, node.inner = new, old
-    clause.take("period")
-    node.words = node.words.union(*(one.words for one in clause.take("versus")))
-    node.kind = "grown"
-    return True
-
-
-def _ends(span: _Span, held: Words) -> list[tuple[_Span, Words]]:
-    """The first and the last year of a span, each with its words: from 2024 | to 2025."""
-    (begin, end), middle = span, sorted(held)[len(held) // 2]
-    first, last = times.add_months(begin, 12), times.add_months(end, -12)
-    if begin.month != 1 or end.month != 1 or first > last:
-        return []
-    early = frozenset(word for word in held if word < middle)
-    return [((begin, first), early), ((last, end), held - early)]
-
-
-def _span(node: Node) -> _Span:
-    said = node.anchor.period if node.anchor else None
-    if said is None or said.begin is None or said.end is None:
-        raise Misfit("an open period is compared")
-    return said.begin, said.end
-
-
-def event(clause: Clause, index: int) -> bool:
-    """A date that a verb names, of rows to which that happened: orders that were shipped."""
-    node = clause.at(index, "column")
-    if node is None or not clause.is_date(node) or node.end > node.start + 1 or clause.asks("when"):
-        return False
-    if node.meaning == ("not",):
-        return clause.put_condition(index, index, Condition("null", Column(node.ref)), node.ref)
-    text = clause.tokens[node.start].text.lower()
-    said = [token.text.lower() for token in clause.tokens[: node.start]]
-    if not words.is_verb_form(text) and not (text == clause.tokens[node.start].stem and "did" in said):
-        return False
-    return clause.put_condition(index, index, Condition("null", Column(node.ref), negated=True), node.ref)
 
 
 def _days(ref: Ref, said: Period) -> Condition:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pg_llm.ask.grammar.clause import LISTING, Clause, Misfit, Node, shown_columns
+from pg_llm.ask.grammar.clause import LISTING, Clause, Node, shown_columns
 from pg_llm.ask.grammar.logical_form import NO_WORDS, Column, Condition
 from pg_llm.ask.schema import Ref
 
@@ -13,15 +13,6 @@ _LONGEST_GAP = 3
 _KINDS = frozenset(
     "type kind category class status role position title qualification profession occupation species gender".split()
 )
-
-
-def both(clause: Clause, index: int) -> bool:
-    """Both names: stresses `and`. Both values would have to be in different rows."""
-    if clause.at(index, "both") is None:
-        return False
-    if clause.at(index + 1, "table", "column") is None:
-        raise Misfit("two values of one column at once")
-    return clause.drop(index)
 
 
 def label(clause: Clause, index: int) -> bool:
@@ -50,26 +41,6 @@ def value(clause: Clause, index: int) -> bool:
     if not node.anchor.whole:
         condition = Condition("like", Column(node.ref), (f"%{_escaped(values[0])}%",))
     return clause.put_condition(index, index, condition, node.ref)
-
-
-def affix(clause: Clause, index: int) -> bool:
-    """A text by its beginning or end: names that start with J."""
-    node, before = clause.at(index, "affix"), clause.at(index - 1, "column", "label")
-    if node is None:
-        return False
-    table = next((other for other in clause.nodes if other.kind == "table"), None)
-    shown = shown_columns(clause.schema, table.ref[0]) if table is not None else []
-    if before is not None and before.kind == "column":
-        ref = before.ref
-    elif before is not None and len(shown) == 1 and isinstance(shown[0], Column):
-        ref = shown[0].ref
-    else:
-        raise Misfit("a beginning of what")
-    if clause.schema.column(ref).kind != "text":
-        raise Misfit("a beginning of no text")
-    text = _escaped(node.text)
-    pattern = f"{text}%" if node.meaning == ("start",) else f"%{text}"
-    return clause.put_condition(index - 1, index, Condition("like", Column(ref), (pattern,)), ref)
 
 
 def _escaped(text: str) -> str:
