@@ -198,8 +198,8 @@ class Head:
         form.select += [Column(node.ref, node.words) for node in columns]
         others = [node for node in tables if node is not target or node.ref[0] != form.main]
         for node in others:
-            said = set(self._words_before(node))
-            if said & {"their", "its"} or (said and said <= _LISTING):
+            between = set(self._words_before(node))
+            if between & {"their", "its"} or (between and between <= _LISTING):
                 raise Misfit("other rows beside each row")
         alone = columns[0].ref if len(columns) == 1 and chinese and order is None else NO_REF
         if alone != NO_REF and "".join(token.text for token in self._clause.tokens).find("哪些") >= 0:
