@@ -5,18 +5,21 @@ Self-debugging (Chen et al. 2023).
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 
-from pg_llm.ask import execution
+from pg_llm.ask import column_repair, execution
 from pg_llm.ask.candidates import Candidate
 from pg_llm.ask.context import Scope
 from pg_llm.ask.schema import Schema
 from pg_llm.ask.writer import Conversation, Writer
+from pg_llm.database import models
 from pg_llm.database.connection import Connection
 
 _MOST_ROUNDS = 3
 _MISSING_COLUMN = re.compile(r"column (\S+) does not exist")
+_MISSING_TABLE = re.compile(r"missing FROM-clause entry")
 _NOTHING_FOUND = (
     "no row matches it. Compare its conditions with the values and rows above; if it is right nevertheless, repeat it"
 )
@@ -27,7 +30,7 @@ def correct(
 ) -> list[Candidate]:
     """The candidates after at most three rounds of feedback on those that the model wrote."""
     settled: list[Candidate] = [candidate for candidate in candidates if candidate.source != "model"]
-    open_ = [candidate for candidate in candidates if candidate.source == "model"]
+    open_ = _repaired(db, [candidate for candidate in candidates if candidate.source == "model"], scope, schema)
     for _ in range(_MOST_ROUNDS):
         wrong = [candidate for candidate in open_ if _problem(candidate)]
         settled += [candidate for candidate in open_ if not _problem(candidate)]
@@ -42,7 +45,23 @@ def correct(
         if not open_:
             return settled
         execution.run(db, open_, scope)
+        open_ = _repaired(db, open_, scope, schema)
     return settled + open_
+
+
+def _repaired(db: Connection, candidates: Sequence[Candidate], scope: Scope, schema: Schema) -> list[Candidate]:
+    """The candidates, those that fail by a column of another of their tables as they run without that slip."""
+    tried: list[tuple[int, Candidate]] = []
+    for place, candidate in enumerate(candidates):
+        if _MISSING_COLUMN.search(candidate.failure) or _MISSING_TABLE.search(candidate.failure):
+            told = json.loads(models.run_without_model(db, "sql_check", [candidate.sql], purpose="columns")[0])
+            sql = column_repair.repaired(told, schema) if "columns" in told else None
+            if sql is not None:
+                again = Candidate(sql, "model", votes=candidate.votes, conversation=candidate.conversation)
+                tried.append((place, again))
+    execution.run(db, [again for _, again in tried], scope)
+    mended = {place: again for place, again in tried if again.result is not None}
+    return [mended.get(place, candidate) for place, candidate in enumerate(candidates)]
 
 
 def _with_feedback(candidate: Candidate, schema: Schema) -> Conversation:

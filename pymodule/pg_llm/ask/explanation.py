@@ -102,13 +102,20 @@ def doubt(linked: LinkedQuestion, reasons: Sequence[str], tried: Sequence[Candid
     parts = []
     if linked.unlinked:
         parts.append("not understood: " + ", ".join(dict.fromkeys(linked.unlinked)))
-    if all(candidate.result is None for candidate in tried):
+    written = [candidate for candidate in tried if candidate.source == "model"]
+    if not written and _is_foreign(linked):
+        parts.append("without a language model questions are read in English and Chinese only")
+    elif all(candidate.result is None for candidate in tried):
         parts += reasons[:2]
         parts += list(dict.fromkeys(candidate.failure for candidate in tried if candidate.failure))[:2]
-    written = [candidate for candidate in tried if candidate.source == "model"]
     if written and all(candidate.result is None for candidate in written):
         parts.append(f"what the model wrote was not run: {written[0].failure}")
     return "; ".join(parts)
+
+
+def _is_foreign(linked: LinkedQuestion) -> bool:
+    """True for a question of whose words most are unknown: it is likely to be in another language."""
+    return 2 * len(linked.unlinked) > sum(token.text[:1].isalpha() for token in linked.tokens)
 
 
 def choices(candidates: Sequence[Candidate], linked: LinkedQuestion, schema: Schema) -> list[dict[str, Any]]:

@@ -137,11 +137,15 @@ class Schema:
         )
 
     def names_row(self, ref: Ref) -> bool:
-        """True if the column names the row itself (invoice.number), not a related entity (invoice.supplier_name)."""
-        name = set(_naming_words(self.column(ref)))
+        """True if the column names the row itself (invoice.number), not a related entity (invoice.supplier_name).
+
+        The table's own words may be cut short: airline.al_name.
+        """
+        own = self.tables[ref[0]].words
+        rest = set(_naming_words(self.column(ref))) - {*own, *_NAME_WORDS, *_PERSONAL_NAME_WORDS, "number"}
         return ref[1] in (self.display_column(ref[0]), *self.display_columns(ref[0])) and (
             self.column(ref).unique
-            or not name - {*self.tables[ref[0]].words, *_NAME_WORDS, *_PERSONAL_NAME_WORDS, "number"}
+            or all(any(full.startswith(part) or words.abbreviation_score(part, full) for full in own) for part in rest)
         )
 
     def display_columns(self, table: int) -> list[int]:

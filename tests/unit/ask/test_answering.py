@@ -81,6 +81,15 @@ def test_words_that_are_not_understood_are_told(library: Any) -> None:
     assert "Zorgons" in reason
 
 
+@pytest.mark.parametrize(
+    "question", ["Wie viele Kunden gibt es?", "Combien de livres avons-nous ?", "¿Cuántos perros hay?"]
+)
+def test_questions_in_other_languages_are_told_so(library: Any, question: str) -> None:
+    row = answering.answer(library, question, None, None)
+    assert row["answer"] is None
+    assert "questions are read in English and Chinese only" in row["reason"]
+
+
 def test_without_tables_there_is_no_answer(library: Any) -> None:
     library.answer("relation FROM pg_class AS c JOIN pg_namespace AS n")
     library.answer("c.reltuples, pg_get_userbyid(c.relowner)")

@@ -132,3 +132,11 @@ def test_a_query_that_shows_only_what_the_question_says_is_none() -> None:
         synthesis.check_fixed(Form(1, [name], [Condition("in", name, ("Lamp",))]))
     synthesis.check_fixed(Form(1, [name, price], [Condition("in", name, ("Lamp",))]))
     synthesis.check_fixed(Form(1, [name], [Condition("in", name, ("Lamp", "Desk"))]))
+
+
+def test_a_name_with_its_table_cut_short_names_rows() -> None:
+    market = shop.schema()
+    market.tables[1].columns[1] = SchemaColumn("prod_name", "prod_name", "text", "text")
+    market.tables[0].columns[1] = SchemaColumn("agent_name", "agent_name", "text", "text")
+    assert shop.read("List all products", market)[0].sql == "SELECT prod_name FROM products"
+    assert shop.read("List all customers", market)[0].sql == "SELECT customer_id FROM customers"

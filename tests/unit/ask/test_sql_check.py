@@ -164,3 +164,10 @@ def test_a_layout_has_a_line_for_each_clause() -> None:
     laid_out = json.loads(sql_check.run_in_worker("select a from t where b = 1 order by 1", "layout"))
     assert laid_out["sql"] == "SELECT a\nFROM t\nWHERE b = 1\nORDER BY 1"
     assert "refused" in json.loads(sql_check.run_in_worker("DELETE FROM t", "layout"))
+
+
+def test_columns_are_told_with_the_tables_that_they_name() -> None:
+    told = json.loads(sql_check.run_in_worker("SELECT '\u00fc', T1.a, b, s.t.c FROM ward AS T1, s.kiln", "columns"))
+    assert told["tables"] == [{"alias": "t1", "name": "ward"}, {"alias": "kiln", "name": "kiln"}]
+    assert told["columns"] == [{"alias": "t1", "name": "a", "at": 12}]
+    assert "refused" in json.loads(sql_check.run_in_worker("DELETE FROM t", "columns"))

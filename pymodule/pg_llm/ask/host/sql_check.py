@@ -5,7 +5,9 @@ Option `purpose` says what the text is and what is wanted of it. The result is J
 - for a `query`, and for the definition of a `view` with qualified names: `sql`, the single statement, `relations`, each
   with `schema`, `name` and its offset `at`, and for a view also the `types` of constants that are not on the list;
 - for an `expression`: `sql` without comments, and its `columns`, each with its `parts`, offset `at` and `length`;
-- for the `layout` of a query: `sql` with a line for each clause.
+- for the `layout` of a query: `sql` with a line for each clause;
+- for the `columns` of a query: `sql`, its `tables`, each with the `alias` it has there, and those `columns` that name
+  one, each with `alias`, `name` and the offset `at` of the alias.
 """
 
 from __future__ import annotations
@@ -150,6 +152,23 @@ def _layout(text: str) -> dict[str, Any]:
     return {"sql": IndentedStream(comma_at_eoln=True)(_parsed(text).stmt)}
 
 
+def _columns(text: str) -> dict[str, Any]:
+    """The tables of a statement by their aliases, and its columns that name one."""
+    sql = check(text)["sql"]
+    nodes = list(_nodes(_parsed(sql).stmt))
+    tables = [node for node in nodes if type(node).__name__ == "RangeVar"]
+    fields = [
+        (node.location, [getattr(field, "sval", None) for field in node.fields])
+        for node in nodes
+        if type(node).__name__ == "ColumnRef"
+    ]
+    return {
+        "sql": sql,
+        "tables": [{"alias": one.alias.aliasname if one.alias else one.relname, "name": one.relname} for one in tables],
+        "columns": [{"alias": said[0], "name": said[1], "at": at} for at, said in fields if len(said) == 2 and said[1]],
+    }
+
+
 def _parsed(text: str) -> Any:
     """The single statement of a text, which is a SELECT. Raises _Refused."""
     import pglast
@@ -267,4 +286,5 @@ _PURPOSES: dict[str, Callable[[str], dict[str, Any]]] = {
     "view": functools.partial(check, view=True),
     "expression": _expression,
     "layout": _layout,
+    "columns": _columns,
 }
