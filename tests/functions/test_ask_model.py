@@ -186,3 +186,14 @@ def test_the_answers_stay_the_same_in_the_session_itself(shop: psycopg.Connectio
     shop.execute("SET llm.engine = 'backend'")
     samples(endpoint, "SELECT max(grams) FROM loaf")
     assert ask(shop)["rows"] == [{"max": 900}]
+
+
+def test_a_column_of_the_wrong_table_is_put_right_without_asking_again(
+    shop: psycopg.Connection, endpoint: FaultyEndpoint
+) -> None:
+    shop.execute("CREATE TABLE shelf (shelf_id int PRIMARY KEY, loaf_id int REFERENCES loaf, place text)")
+    samples(endpoint, "SELECT avg(S.grams) AS mean FROM loaf AS L LEFT JOIN shelf AS S ON S.loaf_id = L.loaf_id")
+    row = ask(shop)
+    assert row["rows"] == [{"mean": 700.0}]
+    assert "l.grams" in row["sql"]
+    assert len(endpoint.requests) == 3
