@@ -161,6 +161,17 @@ def test_one_owner_takes_neither_all_connections_nor_all_of_a_worker(
     assert value(db, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'") < 20
 
 
+def test_an_alert_takes_no_tables_place_in_a_publication(db: psycopg.Connection, attacker: psycopg.Connection) -> None:
+    create(attacker, "theirs", "theirs.t")
+    db.execute("CREATE TABLE complaint (id int PRIMARY KEY)")
+    attacker.execute("CALL stream_alert('complaint', 'theirs', 'true')")
+    to = """'t', '{"servers": "127.0.0.1:9"}'"""
+    with pytest.raises(errors.InvalidParameterValue, match="is an alert and a table"):
+        db.execute(f"CALL stream_publish('p', 'complaint', {to})")
+    db.execute(f"CALL stream_publish('p', 'public.complaint', {to})")
+    assert value(db, "SELECT followed = 'complaint'::regclass FROM llm.all_stream WHERE name = 'p'")
+
+
 def test_a_pattern_without_end_stops_no_other_stream(
     db: psycopg.Connection, attacker: psycopg.Connection, start: Start
 ) -> None:

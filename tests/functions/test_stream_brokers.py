@@ -1,4 +1,4 @@
-"""Streams from Redis, NATS and MQTT: where their servers and clients are, which nothing here installs."""
+"""Streams from Redis, NATS, MQTT and RabbitMQ: where their servers and clients are, which nothing here installs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -161,6 +162,71 @@ def test_mqtt(db: psycopg.Connection, start: Start, tmp_path: Path) -> None:
         client.loop_stop()
 
 
+@contextlib.contextmanager
+def rabbitmq(program: str, folder: Path) -> Iterator[int]:
+    """The port of a server with its files in a folder."""
+    ports = {"RABBITMQ_NODE_PORT", "RABBITMQ_DIST_PORT", "ERL_EPMD_PORT"}
+    given = {port: str(kafka.free_port()) for port in sorted(ports)}
+    places = {"MNESIA_BASE": "data", "LOG_BASE": "log", "ENABLED_PLUGINS_FILE": "plugins", "CONFIG_FILE": "none"}
+    given |= {f"RABBITMQ_{name}": str(folder / place) for name, place in places.items()}
+    given |= {
+        "HOME": str(folder),
+        "RABBITMQ_NODENAME": f"pg_llm_{os.getpid()}@localhost",
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+    }
+    with open(folder / "output", "wb") as output:
+        # It starts others, which end with its group.
+        process = subprocess.Popen(
+            [program], stdout=output, stderr=output, env=dict(os.environ) | given, start_new_session=True
+        )
+    port = int(given["RABBITMQ_NODE_PORT"])
+    try:
+        deadline = time.monotonic() + 60
+        while not kafka.is_open(port):
+            assert time.monotonic() < deadline, (folder / "output").read_text()[-2000:]
+            time.sleep(0.2)
+        yield port
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        epmd = shutil.which("epmd")
+        assert epmd is not None
+        subprocess.run([epmd, "-kill"], env=dict(os.environ) | given, capture_output=True, check=False)
+
+
+@pytest.mark.parametrize("kind", ["stream", "classic"])
+def test_rabbitmq(db: psycopg.Connection, start: Start, tmp_path: Path, kind: str) -> None:
+    program = needed("rabbitmq-server", "pika")
+    pika = importlib.import_module("pika")
+    program = next(iter(str(found) for found in Path("/usr/lib/rabbitmq/bin").glob("rabbitmq-server")), program)
+    with rabbitmq(program, tmp_path) as port:
+        create(db, kind="rabbitmq", servers=f"127.0.0.1:{port}", topic="events")
+        worker = start(db.info.dsn)
+        wait_for(db, "SELECT bool_or(error LIKE '%NOT_FOUND - no queue ''events''%') FROM stream_stats")
+        connection = pika.BlockingConnection(pika.ConnectionParameters(port=port))
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.queue_declare("events", durable=True, arguments={"x-queue-type": kind})
+
+        def publish(first: int, last: int) -> None:
+            for n in range(first, last):
+                channel.basic_publish("", "events", json.dumps({"id": n, "body": "x"}).encode())
+
+        publish(0, 300)
+        channel.basic_publish("", "events", b"{broken")
+        wait_for(db, "SELECT count(*) = 300 FROM event")
+        wait_for(db, "SELECT count(*) = 1 FROM stream_dead_letter")
+        worker.kill()
+        publish(300, 600)
+        start(db.info.dsn)
+        wait_for(db, "SELECT count(DISTINCT id) = 600 FROM event")
+        # A stream is read from the offset; of a queue what was not answered may come twice.
+        assert kind == "classic" or value(db, "SELECT count(*) FROM event") == 600
+        wait_for(db, f'SELECT sum("offset") >= 601 AND ({kind == "classic"} OR sum("offset") = 601) FROM stream_stats')
+        connection.close()
+    wait_for(db, "SELECT bool_or(error LIKE 'RabbitMQ does not answer%') FROM stream_stats")
+
+
 class Registry(http.server.BaseHTTPRequestHandler):
     """A schema registry with one schema."""
 
@@ -198,11 +264,11 @@ def test_avro(db: psycopg.Connection, start: Start) -> None:
 
 
 def test_without_a_client_the_worker_says_what_to_install(db: psycopg.Connection, start: Start, tmp_path: Path) -> None:
-    for module in ("redis", "nats", "paho"):
+    for module in ("redis", "nats", "paho", "pika"):
         (tmp_path / f"{module}.py").write_text("raise ImportError\n")
     path = f"{tmp_path}:{os.environ['PYTHONPATH']}"
     start(db.info.dsn, PYTHONPATH=path)
-    for kind, package in (("redis", "redis"), ("nats", "nats-py"), ("mqtt", "paho-mqtt")):
+    for kind, package in (("redis", "redis"), ("nats", "nats-py"), ("mqtt", "paho-mqtt"), ("rabbitmq", "pika")):
         create(db, kind=kind, servers="127.0.0.1:9", topic="t")
         told = f"the worker has no package {package}: pip install {package}, where the worker is"
         wait_for(db, f"SELECT error = '{told}' FROM stream_stats")
@@ -217,7 +283,8 @@ def test_what_cannot_be_such_a_source(db: psycopg.Connection) -> None:
         {"kind": "nats", "servers": "x", "security": "X", "topic": "t"},
         {"kind": "mqtt", "servers": "x", "topic": "t", "start": "earliest"},
         {"kind": "mqtt", "security": "a secret", "topic": "t"},
-        {"kind": "rabbitmq", "servers": "x", "topic": "t"},
+        {"kind": "rabbitmq", "servers": "x", "topic": "t", "start": "latest"},
+        {"kind": "zeromq", "servers": "x", "topic": "t"},
     ):
         with pytest.raises(errors.InvalidParameterValue):
             create(db, **source)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pg_llm.database import search_path
-from pg_llm.database.connection import Connection, Row
+from pg_llm.database.connection import Connection, DatabaseError, Row
 from pg_llm.database.security_context import as_extension_owner
 from pg_llm.errors import DuplicateStream, InvalidInput
 from pg_llm.streams import alerting, dead_letters, definition, history, lease, lifecycle, sources, state, table_source
@@ -77,6 +77,12 @@ def create(
     lifecycle.check_name(name)
     brokers = sources.checked_receiver(topic, receiver)
     if (alert := alerting.find(db, source)) is not None:
+        if _is_relation(db, source):
+            # Whoever may name an alert, or make a table, could have the other one's place.
+            raise InvalidInput(
+                f'"{source}" is an alert and a table',
+                hint="Write the table as schema.table, or name the alert otherwise.",
+            )
         with search_path.pinned(db):
             lifecycle.check_free(db, name)
             stream = alerting.stream_of(db, alert)
@@ -100,6 +106,16 @@ def create(
         owner = table_source.owner(db, oid)
         number = _insert(db, name, read, oid, columns, key, max_batch, owner, oid, brokers | {"key": key})
         table_source.follow(db, number, read, oid)
+
+
+def _is_relation(db: Connection, name: str) -> bool:
+    """Whether a name is that of a relation, on the caller's path."""
+    try:
+        with db.savepoint():
+            found = "SELECT pg_catalog.to_regclass($1) IS NOT NULL AS found"
+            return bool(db.rows(found, ("text",), (name,))[0]["found"])
+    except DatabaseError:
+        return False
 
 
 def waiting(db: Connection, number: int, token: int, limit: int) -> list[Row]:

@@ -17,12 +17,13 @@ KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "redis": (("topic",), ("servers", "security", "start", "max_bytes")),
     "nats": (("topic",), ("servers", "format", "security", "start", "max_bytes")),
     "mqtt": (("topic",), ("servers", "format", "security", "max_bytes")),
+    "rabbitmq": (("topic",), ("servers", "format", "security", "max_bytes")),
     "table": (("table",), ("events",)),
     "publication": (("publication", "table", "security"), ("events", "max_bytes")),
     "notify": (("channel",), ("format",)),
     "http": (("port",), ("format", "max_bytes", "token")),
 }
-_BROKERS = ("kafka", "redis", "nats", "mqtt")
+_BROKERS = ("kafka", "redis", "nats", "mqtt", "rabbitmq")
 # Those that keep what was read, from any offset on.
 LOGS = ("kafka", "redis", "nats")
 STARTS = ("earliest", "latest")

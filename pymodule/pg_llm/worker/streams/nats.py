@@ -14,7 +14,8 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy  # type: ignore
 from pg_llm.worker.streams.source import OutOfRange, Record, Source, SourceFailed, settings
 
 _PATIENCE = 5.0
-_AT_ONCE = 1000
+# A message has at most what the server says, 1 MB where it says nothing else.
+_AT_ONCE = 100
 
 
 class Nats(Source):

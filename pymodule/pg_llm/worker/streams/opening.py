@@ -17,7 +17,7 @@ from pg_llm.worker.streams.source import Source, SourceFailed
 
 __all__ = ["Pump", "decoder", "opened"]
 
-_PACKAGES = {"redis": "redis", "nats": "nats-py", "mqtt": "paho-mqtt"}
+_PACKAGES = {"redis": "redis", "nats": "nats-py", "mqtt": "paho-mqtt", "rabbitmq": "pika"}
 _NO_KAFKA = "the worker has no package confluent-kafka"
 _MATCHING = (
     "SELECT t.name FROM pg_catalog.unnest(%s::pg_catalog.text[]) AS t (name) WHERE t.name OPERATOR(pg_catalog.~) %s"
@@ -45,7 +45,7 @@ def opened(definition: dict[str, Any], dsn: str, connection: psycopg.Connection[
         case "publication":
             slot = f"{publication.prefix(connection)}{definition['id']}"
             return publication.Publication(source, definition["columns"], slot)
-        case "redis" | "nats" | "mqtt":
+        case "redis" | "nats" | "mqtt" | "rabbitmq":
             return _by_client(definition)
     raise SourceFailed(f"this worker reads no source of the kind {source['kind']}")
 
@@ -80,6 +80,10 @@ def _by_client(definition: dict[str, Any]) -> Source:
                 from pg_llm.worker.streams.nats import Nats
 
                 return Nats(source)
+            case "rabbitmq":
+                from pg_llm.worker.streams.rabbitmq import RabbitMQ
+
+                return RabbitMQ(source)
         from pg_llm.worker.streams.mqtt import Mqtt
 
         return Mqtt(source, definition["id"], definition["name"])

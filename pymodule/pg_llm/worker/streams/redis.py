@@ -13,6 +13,8 @@ from pg_llm.worker.streams.source import Record, Source, SourceFailed, address, 
 _PATIENCE = 5.0
 # An entry's id is milliseconds and a number among those of one millisecond: both in one offset.
 _NUMBERS = 1 << 20
+# Entries and bytes of an answer, as far as the one before lets them be told: entries have no limit of their own.
+_AT_ONCE, _BYTES = 100, 16_000_000
 
 
 class Redis(Source):
@@ -24,6 +26,7 @@ class Redis(Source):
         except TypeError as error:
             raise SourceFailed(f"the settings cannot be used: {error}") from None
         self._position: int | None = None
+        self._mean = 1
 
     def partitions(self) -> list[str]:
         self._ask("ping")
@@ -45,13 +48,16 @@ class Redis(Source):
         milliseconds, number = divmod(max(0, self._position - 1), _NUMBERS)
         after = {self._name: f"{milliseconds}-{number}"}
         records = []
-        for _, entries in self._ask("xread", after, count=limit, block=max(1, int(seconds * 1000))) or ():
+        count = max(1, min(limit, _AT_ONCE, _BYTES // self._mean))
+        for _, entries in self._ask("xread", after, count=count, block=max(1, int(seconds * 1000))) or ():
             for name, fields in entries:
                 texts = {_text(field): _text(value) for field, value in fields.items()}
                 payload = json.dumps(texts, ensure_ascii=False).encode("utf-8", "surrogateescape")
                 offset = _offset(name)
                 records.append(Record(self._name, offset, payload, name.decode(), offset // _NUMBERS))
                 self._position = offset + 1
+        if records:
+            self._mean = 1 + sum(len(record.payload or b"") for record in records) // len(records)
         return records
 
     def close(self) -> None:
