@@ -139,11 +139,11 @@ def embedding(cluster: Cluster, broker: str) -> Iterator[dict[str, Any]]:
 
 
 def form(cluster: Cluster, broker: str) -> Iterator[dict[str, Any]]:
-    """A function in its plain form, row by row, beside its batch form: on texts of which all are new, or few are."""
+    """A function in its plain form, which the stream puts in its batch form, beside that as one would write it."""
     forms = {"row": "SELECT id, llm_classify(body, model => 'kind') AS label FROM batch", "batch": CLASSIFY}
     for what, number, different in (("new texts", 1000, 1000), ("texts of which the host knows all", 50_000, 40)):
         rates = through(cluster, broker, f"form{different}", forms, number, different)
-        told = f"{what} a second through a transform with llm_classify row by row"
+        told = f"{what} a second through a transform with llm_classify in its plain form"
         yield compared(COMMAND, told, "llm_classify_batch", rates["batch"], rates["row"], "texts/s", True, 0)
 
 

@@ -126,7 +126,7 @@ def test_a_transform_with_metadata_and_a_changed_one(db: psycopg.Connection) -> 
 
 
 NO_STREAMS: list[tuple[dict[str, Any], str]] = [
-    ({"source": '{"kind": "rabbitmq"}'}, "has the kind 'rabbitmq'"),
+    ({"source": '{"kind": "zeromq"}'}, "has the kind 'zeromq'"),
     ({"source": "[]"}, "must be a JSON object"),
     ({"source": '{"kind": "kafka", "topic": "a"}'}, 'either "servers" or "security"'),
     ({"source": '{"kind": "kafka", "servers": "a", "topic": "a", "security": "PROD"}'}, "either"),
@@ -383,3 +383,50 @@ def test_nobody_plants_a_stream_in_anothers_name(db: psycopg.Connection, connect
     with pytest.raises(errors.InsufficientPrivilege, match="was made by a role"):
         db.execute("SELECT llm.stream_write(%s, '[]', '[]', '[]', '[]', '[]', '[]', '[]')", (number,))
     db.execute(f'ALTER DATABASE "{database}" OWNER TO postgres')
+
+
+def test_calls_for_one_text_are_made_for_a_batch_at_once(db: psycopg.Connection) -> None:
+    columns = '["id bigint", "body text", "kind text"]'
+    told: list[str] = []
+    db.add_notice_handler(lambda notice: told.append(str(notice.message_primary)))
+    text = """
+        SELECT id, llm_clean(body) AS body, upper(kind) AS kind, llm_classify(body, '{praise,complaint}') AS label
+        FROM batch WHERE kind IS DISTINCT FROM 'FROM batch'
+    """
+    create(db, columns=columns, transform=text, key=["id"])
+    assert value(db, "SELECT count(*) FROM llm.all_stream WHERE transform LIKE '%llm_c%_batch(%llm_c%_batch(%'") == 1
+    assert told == []
+    row_form = text.replace("llm_clean(body)", "llm_clean(body) || ''").replace(
+        "llm_classify(", "(SELECT 1) || llm_classify("
+    )
+    create(db, "others", "other", columns=columns, transform=row_form, key=["id"])
+    assert len(told) == 2
+    rows: list[dict[str, object]] = [
+        {"id": n % 7, "body": body, "kind": kind}
+        for n, (body, kind) in enumerate(
+            [
+                *(("I  am  very happy, thank you", "a"), (None, "b"), ("", None), ("not taken", "FROM batch")),
+                *((f"a complaint {n}", f"k{n}") for n in range(10)),
+            ]
+        )
+    ]
+    for stream in ("payments", "others"):
+        assert Reader(db, stream).write([json.dumps(row) for row in rows]) == len(rows)
+    ours = db.execute("SELECT id, body, kind, label FROM payment ORDER BY id").fetchall()
+    assert len(ours) == 7
+    assert ours == db.execute("SELECT id, body, kind, substr(label, 2) FROM other ORDER BY id").fetchall()
+
+
+def test_a_transform_means_later_what_it_meant(db: psycopg.Connection) -> None:
+    db.execute("CREATE TABLE price (id bigint, amount numeric); INSERT INTO price VALUES (1, 10)")
+    db.execute("CREATE SCHEMA other; CREATE TABLE other.price (id bigint, amount numeric)")
+    create(db, transform="SELECT *, (SELECT p.amount FROM price AS p WHERE p.id = batch.id) AS price FROM batch")
+    create(db, "parts", "part", transform="SELECT stream_partition, x.id FROM batch AS x;")
+    db.execute("SET search_path = other, public")
+    assert Reader(db, "payments").write(payments((1, 5, None))) == 1
+    assert Reader(db, "parts").write(payments((1, 5, None))) == 1
+    assert db.execute("SELECT id, amount, price FROM payment").fetchall() == [(1, 5, 10)]
+    assert db.execute("SELECT stream_partition, id FROM part").fetchall() == [("payment/0", 1)]
+    db.execute("CREATE TEMPORARY TABLE mine (id bigint)")
+    with pytest.raises(errors.InvalidParameterValue, match="reads the temporary table mine"):
+        create(db, "temporary", "t", transform="SELECT batch.id FROM batch, mine")

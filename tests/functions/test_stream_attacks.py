@@ -172,6 +172,25 @@ def test_an_alert_takes_no_tables_place_in_a_publication(db: psycopg.Connection,
     assert value(db, "SELECT followed = 'complaint'::regclass FROM llm.all_stream WHERE name = 'p'")
 
 
+def test_a_function_that_somebody_makes_later_is_not_called_by_a_stream(
+    db: psycopg.Connection, role: str, attacker: psycopg.Connection
+) -> None:
+    db.execute(sql.SQL("GRANT CREATE ON SCHEMA public TO {}").format(sql.Identifier(role)))
+    db.execute("CREATE FUNCTION label(text) RETURNS text LANGUAGE sql AS $$ SELECT 'mine' $$")
+    # Each is nearer to what the transform calls than the one that was there.
+    create(
+        db,
+        columns='["id bigint", "body varchar"]',
+        transform="SELECT id, label(body) AS label, lower(body) AS b FROM batch",
+    )
+    for name in ("label", "lower"):
+        attacker.execute(
+            f"CREATE FUNCTION public.{name}(varchar) RETURNS text LANGUAGE sql AS $$ SELECT current_user::text $$"
+        )
+    assert Reader(db, "payments").write([json.dumps({"id": 1, "body": "B"})]) == 1
+    assert db.execute("SELECT label, b FROM payment").fetchall() == [("mine", "b")]
+
+
 def test_a_pattern_without_end_stops_no_other_stream(
     db: psycopg.Connection, attacker: psycopg.Connection, start: Start
 ) -> None:

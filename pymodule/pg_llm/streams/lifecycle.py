@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ from pg_llm.database.connection import Connection, DatabaseError, Row
 from pg_llm.database.quoting import quote_ident
 from pg_llm.database.security_context import as_extension_owner
 from pg_llm.errors import DuplicateStream, InvalidInput, UndefinedStream
-from pg_llm.streams import definition, lease, records, sources, state, table_source, transform
+from pg_llm.streams import compilation, definition, lease, records, sources, state, table_source, transform
 from pg_llm.streams.definition import Stream
 from pg_llm.streams.transform import Output
 
@@ -108,6 +109,9 @@ def create(
         described = db.run_as(owner, lambda: _describe(db, stream))
         output = Output([column for column, _ in described], stream.key)
         _check(stream, described)
+    if text is not None:
+        stream = _compiled(db, stream, owner, described)
+    with search_path.pinned(db):
         if place is not None:
             stream = db.run_as(owner, lambda: _create_target(db, stream, place, described))
         if stream.target == followed:
@@ -118,7 +122,7 @@ def create(
             table_source.unfollow(db, before)
         if followed is not None:
             table_source.follow(db, number, read, followed)
-    for function in transform.of_one_text(text or ""):
+    for function in transform.of_one_text(stream.transform or ""):
         db.notice(
             f"{function}() reads the texts of a batch one by one here",
             hint=f"{function}_batch() takes all of a batch at once, and is three to ten times as quick.",
@@ -246,6 +250,18 @@ def _describe(db: Connection, stream: Stream) -> list[tuple[str, str]]:
     with search_path.pinned(db):
         types = db.rows(_TYPES, ("int8[]",), ([oid for _, oid in described],))
     return [(name, row["name"]) for (name, _), row in zip(described, types, strict=True)]
+
+
+def _compiled(db: Connection, stream: Stream, owner: int, described: Sequence[tuple[str, str]]) -> Stream:
+    """The stream with its transform as it is kept: in its batch form where that gives the same columns."""
+    names = [name for name, _ in stream.columns]
+    resolved = replace(stream, transform=compilation.resolved(db, stream))
+    if text := compilation.batched(str(resolved.transform), names, compilation.schema(db)):
+        batched = replace(stream, transform=text)
+        with search_path.pinned(db), contextlib.suppress(InvalidInput):
+            if db.run_as(owner, lambda: _describe(db, batched)) == described:
+                return batched
+    return resolved
 
 
 def _check(stream: Stream, described: Sequence[tuple[str, str]]) -> None:

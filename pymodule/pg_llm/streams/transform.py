@@ -58,7 +58,7 @@ def batch(stream: Stream, given: Sequence[str] | None = None) -> list[str]:
     functions = ", ".join(f"{elements}({array}::pg_catalog.json)" for array in arrays)
     names_of = ", ".join(["payload", "place", "position", "time", "key"][: len(arrays)])
     shown = [quote_ident(name) for name, _ in stream.columns]
-    if stream.transform is not None and _names_metadata(stream.transform):
+    if stream.transform is not None and names_metadata(stream.transform):
         shown += METADATA
     records = (
         f"SELECT x.*{metadata} FROM ROWS FROM ({functions}) WITH ORDINALITY AS m ({names_of}, number)"
@@ -170,9 +170,10 @@ def _conflict(output: Output) -> str:
 
 
 @functools.lru_cache(maxsize=64)
-def _names_metadata(transform: str) -> bool:
+def names_metadata(transform: str) -> bool:
+    """Whether a transform may use what is known of a record beside its columns."""
     return any(name in transform.lower() for name in METADATA)
 
 
 def _needs_metadata(stream: Stream) -> bool:
-    return stream.event_time is not None or (stream.transform is not None and _names_metadata(stream.transform))
+    return stream.event_time is not None or (stream.transform is not None and names_metadata(stream.transform))
