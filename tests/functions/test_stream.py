@@ -168,14 +168,19 @@ def test_what_cannot_be_a_stream(db: psycopg.Connection) -> None:
 
 def test_formats_that_need_a_registry(db: psycopg.Connection) -> None:
     source = {"kind": "kafka", "servers": "a", "topic": "a"}
-    with pytest.raises(errors.FeatureNotSupported, match="protobuf"):
-        create(db, source=json.dumps(source | {"format": "protobuf"}))
-    for wrong in ({"format": "avro"}, {"registry": "X"}, {"format": "avro", "registry": "http://x"}):
+    for wrong in (
+        {"format": "avro"},
+        {"format": "protobuf"},
+        {"registry": "X"},
+        {"format": "avro", "registry": "http://x"},
+        {"format": "text", "registry": "X"},
+    ):
         with pytest.raises(errors.InvalidParameterValue, match="registry"):
             create(db, source=json.dumps(source | wrong))
-    create(db, source=json.dumps(source | {"format": "avro", "registry": "X"}))
-    # The worker makes JSON of it.
-    assert Reader(db, "payments").write(['{"id": 1}']) == 1
+    for format_ in ("avro", "protobuf"):
+        create(db, format_, format_, source=json.dumps(source | {"format": format_, "registry": "X"}))
+        # The worker makes JSON of it.
+        assert Reader(db, format_).write(['{"id": 1}']) == 1
 
 
 def test_csv_and_text(db: psycopg.Connection) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import getpass
 import http.server
@@ -18,7 +19,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import kafka
 import psycopg
@@ -230,10 +231,12 @@ def test_rabbitmq(db: psycopg.Connection, start: Start, tmp_path: Path, kind: st
 class Registry(http.server.BaseHTTPRequestHandler):
     """A schema registry with one schema."""
 
+    told: ClassVar[dict[str, str]] = {"schema": json.dumps(SCHEMA)}
+
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(json.dumps({"schema": json.dumps(SCHEMA)}).encode())
+        self.wfile.write(json.dumps(self.told).encode())
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -258,6 +261,39 @@ def test_avro(db: psycopg.Connection, start: Start) -> None:
         # It listens, and answers nobody: records wait.
         wait_for(db, "SELECT bool_or(error LIKE 'the schema registry does not answer%') FROM stream_stats")
         threading.Thread(target=registry.serve_forever, daemon=True).start()
+        wait_for(db, "SELECT count(*) = 100 AND bool_and(body = 'event ' || id) FROM event")
+        assert value(db, "SELECT payload FROM stream_dead_letter") == b"{}"
+        registry.shutdown()
+
+
+PROTOBUF = """
+    name: "event.proto" syntax: "proto3"
+    message_type {
+        name: "Event"
+        field { name: "id" number: 1 type: TYPE_INT64 label: LABEL_OPTIONAL }
+        field { name: "body" number: 2 type: TYPE_STRING label: LABEL_OPTIONAL }
+    }
+"""
+
+
+def test_protobuf(db: psycopg.Connection, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("google.protobuf", reason="there is no google.protobuf: pip install protobuf to run this test")
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
+
+    described = text_format.Parse(PROTOBUF, descriptor_pb2.FileDescriptorProto()).SerializeToString()
+    pool = descriptor_pool.DescriptorPool()
+    pool.AddSerializedFile(described)
+    event = message_factory.GetMessageClass(pool.FindMessageTypeByName("Event"))
+    payloads = [b"\0\0\0\0\1\0" + event(id=n, body=f"event {n}").SerializeToString() for n in range(100)]
+    schema = {"schema": base64.b64encode(described).decode(), "schemaType": "PROTOBUF"}
+    monkeypatch.setattr(Registry, "told", schema)
+    with kafka.tansu() as broker, http.server.ThreadingHTTPServer(("127.0.0.1", 0), Registry) as registry:
+        threading.Thread(target=registry.serve_forever, daemon=True).start()
+        kafka.create_topic(broker, "events", 1)
+        kafka.produce(broker, "events", [(0, payload) for payload in [*payloads, b"{}"]])
+        create(db, kind="kafka", servers=broker, topic="events", format="protobuf", registry="LOCAL")
+        address = json.dumps({"url": f"http://127.0.0.1:{registry.server_address[1]}"})
+        start(db.info.dsn, PG_LLM_REGISTRY_LOCAL=address)
         wait_for(db, "SELECT count(*) = 100 AND bool_and(body = 'event ' || id) FROM event")
         assert value(db, "SELECT payload FROM stream_dead_letter") == b"{}"
         registry.shutdown()

@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pg_llm.errors import InvalidInput, NotSupported
+from pg_llm.errors import InvalidInput
 
-FORMATS = ("json", "csv", "text", "avro")
-# A format whose schemas a registry keeps, and that no library reads without compiling them.
-_UNREAD = ("protobuf",)
+# Formats whose schemas a registry keeps: the worker makes JSON of them.
+REGISTERED = ("avro", "protobuf")
+FORMATS = ("json", "csv", "text", *REGISTERED)
 # Options of each kind: those that must be there, and those that may.
 KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "kafka": ((), ("servers", "topic", "pattern", "format", "registry", "security", "start", "max_bytes")),
@@ -38,7 +38,7 @@ _EXAMPLE = """Write source => '{"kind": "kafka", "servers": "broker:9092", "topi
 
 
 def checked(source: Any) -> dict[str, Any]:
-    """The source, with its defaults. Raises InvalidInput, and NotSupported for a format that cannot be read."""
+    """The source, with its defaults. Raises InvalidInput."""
     if not isinstance(source, dict):
         raise InvalidInput("source must be a JSON object", hint=_EXAMPLE)
     kind = source.get("kind")
@@ -82,16 +82,11 @@ def checked_receiver(topic: str, receiver: Any) -> dict[str, Any]:
 
 def _check_values(kind: str, options: Mapping[str, Any]) -> None:
     format_ = options.get("format", "json")
-    if format_ in _UNREAD:
-        raise NotSupported(
-            f"records in {format_} cannot be read here",
-            hint=f"Use one of: {', '.join(FORMATS)}; or convert them before.",
-        )
     if format_ not in FORMATS:
         raise InvalidInput(f"source has the format {format_!r}", hint=f"Use one of: {', '.join(FORMATS)}.")
-    if (format_ == "avro") != ("registry" in options):
+    if (format_ in REGISTERED) != ("registry" in options):
         raise InvalidInput(
-            'the format avro needs a "registry", and no other one takes it',
+            'the formats avro and protobuf need a "registry", and no other one takes it',
             hint="It is the name of settings in the worker's environment: PG_LLM_REGISTRY_name.",
         )
     for name in ("security", "token", "registry"):

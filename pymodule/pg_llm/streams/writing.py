@@ -16,7 +16,7 @@ from typing import Any
 from pg_llm.database.connection import CANCELLED, Connection, DatabaseError
 from pg_llm.database.security_context import as_extension_owner
 from pg_llm.errors import Error, InvalidInput
-from pg_llm.streams import alerts, dead_letters, definition, formats, history, lease, state, transform, windows
+from pg_llm.streams import alerts, dead_letters, definition, formats, history, lease, sources, state, transform, windows
 from pg_llm.streams.dead_letters import DeadLetter
 from pg_llm.streams.definition import Stream
 from pg_llm.streams.formats import Undecodable
@@ -248,8 +248,7 @@ def read_batch(stream: Stream, claims: Sequence[Claim], records: Sequence[str], 
     if not all(0 <= int(place) < len(claims) for place in numbers):
         raise InvalidInput("a record is of a partition that is not claimed")
     batch = Batch(payloads, payloads, places, positions, times, keys, list(claims), len(numbers), list(dead))
-    # The worker makes JSON of Avro.
-    if (format_ := stream.source.get("format", "json")) not in ("json", "avro"):
+    if (format_ := stream.source.get("format", "json")) not in ("json", *sources.REGISTERED):
         names = [name for name, _ in stream.columns]
         objects: list[str | None] = []
         for number, payload in enumerate(json.loads(payloads), 1):

@@ -17,7 +17,15 @@ from pg_llm.worker.streams.source import Source, SourceFailed
 
 __all__ = ["Pump", "decoder", "opened"]
 
-_PACKAGES = {"redis": "redis", "nats": "nats-py", "mqtt": "paho-mqtt", "rabbitmq": "pika"}
+# By kind of a source, and by format.
+_PACKAGES = {
+    "redis": "redis",
+    "nats": "nats-py",
+    "mqtt": "paho-mqtt",
+    "rabbitmq": "pika",
+    "avro": "fastavro",
+    "protobuf": "protobuf",
+}
 _NO_KAFKA = "the worker has no package confluent-kafka"
 _MATCHING = (
     "SELECT t.name FROM pg_catalog.unnest(%s::pg_catalog.text[]) AS t (name) WHERE t.name OPERATOR(pg_catalog.~) %s"
@@ -54,13 +62,19 @@ def decoder(source: dict[str, Any]) -> Callable[[bytes | None], str]:
     """What makes a text of a record. Raises SourceFailed."""
     if source["kind"] == "publication":
         return publication.text
-    if source.get("format") != "avro":
-        return text_of
     try:
-        from pg_llm.worker.streams.avro import Avro
+        match source.get("format"):
+            case "avro":
+                from pg_llm.worker.streams.avro import Avro
+
+                return Avro(source["registry"]).text
+            case "protobuf":
+                from pg_llm.worker.streams.protobuf import Protobuf
+
+                return Protobuf(source["registry"]).text
     except ImportError:
-        raise SourceFailed(_missing("fastavro")) from None
-    return Avro(source["registry"]).text
+        raise SourceFailed(_missing(_PACKAGES[source["format"]])) from None
+    return text_of
 
 
 def _missing(package: str) -> str:
