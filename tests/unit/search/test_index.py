@@ -177,7 +177,7 @@ def test_what_nothing_tells_of_changes_is_indexed_by_hand_only(papers: FakeIndex
     papers.db.answer("pg_advisory_xact_lock", [])
     create(papers.db, key=["id"], sync="manual")
     # A view's rows cannot be locked one by one, nor can it be locked without its tables.
-    assert not papers.db.asked("LOCK TABLE")
+    assert not papers.db.asked("LOCK TABLE public.paper IN")
     assert not papers.db.asked("FOR SHARE")
     assert papers.is_true()
 

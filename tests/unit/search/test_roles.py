@@ -14,6 +14,30 @@ from pg_llm.search.host import roles
         ("Who was Orlen sued by?", "sued", "Orlen was sued by Bexter.", "Bexter was sued by Orlen."),
         ("By whom was Orlen sued?", "sued", "Bexter sued Orlen.", "Orlen sued Bexter."),
         ("Who was sued by Orlen?", "sued", "Orlen, the elder, sued Bexter.", "Bexter sued a cousin, Orlen."),
+        (
+            "When did the Orlen Club sue the Bexter Club?",
+            "sued",
+            "Orlen Club sued Bexter Club.",
+            "Bexter Club sued Orlen Club.",
+        ),
+        (
+            "What did the cook teach Mira Lang?",
+            "taught",
+            "The cook taught her to fish.",
+            "Mira Lang taught the cook to fish.",
+        ),
+        (
+            "What did the town of Orlen sell?",
+            "sold",
+            "The town of Orlen sold a fire engine.",
+            "Bexter sold it to a town.",
+        ),
+        (
+            "Which engineer did the teacher of Mira Lang hire?",
+            "hired",
+            "Her teacher hired Bexter.",
+            "Bexter hired her teacher.",
+        ),
         ("Who did Orlen sue?", "sued", "In 1990 it sued Bexter.", "In 1990 it was sued by Bexter."),
     ],
 )
@@ -33,6 +57,8 @@ def test_the_other_way_round_is_no_answer(question: str, verb: str, right: str, 
         "Orlen was there; Bexter sued.",
         "Orlen sued Bexter, and Bexter sued Orlen.",
         "Bexter had Orlen in court.",
+        "The mayor of Orlen sued Bexter.",
+        "He sued, and she was not there.",
     ],
 )
 def test_nothing_is_said_where_the_form_is_another(sentence: str) -> None:

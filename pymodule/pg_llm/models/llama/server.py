@@ -6,6 +6,7 @@ when its parent ends, however that ends.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -40,8 +41,10 @@ def main() -> None:
         answer = {"error": str(error), "missing": "xllamacpp"}
     except Exception as error:  # noqa: BLE001 - reported to the parent
         answer = {"error": f"{type(error).__name__}: {error}"}
-    print(json.dumps(answer), flush=True)
+    # Before it says so: a parent that ends from then on leaves nothing behind.
     parent_death.read_on(sys.stdin.fileno())
+    with contextlib.suppress(BrokenPipeError):
+        print(json.dumps(answer), flush=True)
     sys.stdin.read()
     # Imported late, as each process of a model keeps what it imports.
     import shutil

@@ -75,7 +75,11 @@ _COUNTED = frozenset({"duration or length", "duration", "length", "weight", "tem
 _ASKED = [
     (re.compile(pattern, re.IGNORECASE), kind)
     for pattern, kind in (
-        (r"\bhow much\b.*\b(?:cost|costs|pay|paid|charged?|price)\b|\b(?:price|cost|fee) of\b|how expensive", "money"),
+        (
+            r"\bhow much\b.*\b(?:cost|costs|pay|paid|charged?|price)\b|\bwhat (?:do|does|did|would)\b.*\bcosts?\b"
+            r"|\b(?:price|cost|fee) of\b|how expensive",
+            "money",
+        ),
         (r"多少钱|价格|费用|票价|几元|几块|工资|薪水", "money"),
         (r"\bhow long\b", "duration or length"),
         (r"多久|多长时间|几(?:天|年|周|个月|小时|分钟)", "duration"),
