@@ -23,7 +23,7 @@ from workbench.cluster import TEST_SETTINGS, Cluster
 Connect = Callable[..., psycopg.Connection]
 
 EMBED = "SELECT vector_dims(llm_embed(%s))"
-# Seconds: views wait for a host half a second, texts for minutes; a busy machine takes its time too.
+# Seconds: views wait for a host a second at most, texts for minutes; a busy machine takes its time too.
 _FROZEN = 5
 
 
