@@ -83,7 +83,7 @@ def test_no_sort_tells_how_many_rows_there_are(analyst: psycopg.Connection, call
 
 
 def test_a_long_text_takes_no_time_of_its_own(analyst: psycopg.Connection, db: psycopg.Connection) -> None:
-    """A pattern that was tried at each character of one long text took a fifth of a second, which told of the person."""
+    """A pattern tried at each character of one long text took a fifth of a second, which told of the person."""
     db.execute("UPDATE clinic.case_ SET note = repeat('a', 1000000) WHERE patient = 7")
     with pytest.raises(errors.InvalidParameterValue, match="patterns of more than 200 characters"):
         analyst.execute("SELECT dp_count(%s, 1e-3)", (f"SELECT * FROM clinic.case_ WHERE note LIKE '%{'a' * 300}b%'",))
