@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 from cranfield import documents
 from database import install
-from personal import Sentence, sentences
+from personal import Sentence, secrets, sentences
 from politics import sentences as politics
 from presidio_peer import KINDS, Presidio, spacy_model
 from workbench.bench import compared, shown
@@ -40,7 +40,7 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
     part = os.environ.get("PART", "test")
     presidio = Presidio(spacy_model(), float(os.environ.get("THRESHOLD", THRESHOLD)))
     with psycopg.connect(cluster.dsn("bench_privacy"), autocommit=True) as db:
-        return shown(itertools.chain(_quality(db, presidio, part), _alarms(db, presidio)))
+        return shown(itertools.chain(_quality(db, presidio, part), _secrets(db, presidio, part), _alarms(db, presidio)))
 
 
 def _quality(db: psycopg.Connection, presidio: Presidio, part: str) -> Iterator[dict[str, Any]]:
@@ -68,6 +68,23 @@ def _quality(db: psycopg.Connection, presidio: Presidio, part: str) -> Iterator[
     yield compared(
         COMMAND, "sentences read in a second", PEER, SPEED / peer_seconds, COUNT / seconds, "rows/s", True, 0
     )
+
+
+def _secrets(db: psycopg.Connection, presidio: Presidio, part: str) -> Iterator[dict[str, Any]]:
+    """Passwords and keys in prose, whichever of the two they are taken for, and sentences that only speak of some."""
+    made = secrets(part)
+    kinds = ("password", "api_key")
+    all_ = [presidio.find([(each.language, each.text) for each in made]), _find(db, [each.text for each in made])]
+    counts = [
+        _counts(
+            [each._replace(spans=[("secret", *span[1:]) for span in each.spans]) for each in made],
+            [[(("secret",), *each[1:]) for each in found if set(kinds) & set(each[0])] for found in of_one],
+        )
+        for of_one in all_
+    ]
+    count = sum(len(each.spans) for each in made)
+    yield _row(f"{count} passwords and keys in prose: recall", *map(_recall, counts))
+    yield _row("the same: precision", *map(_precision, counts))
 
 
 def _alarms(db: psycopg.Connection, presidio: Presidio) -> Iterator[dict[str, Any]]:

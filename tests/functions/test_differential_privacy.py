@@ -119,14 +119,14 @@ def test_averaging_ends_with_the_budget(poor: psycopg.Connection, hospital: psyc
     with pytest.raises(errors.ConfigurationLimitExceeded, match="has epsilon 0 and delta 1e-06 left"):
         poor.execute(COUNT, (0.1,))
     with pytest.raises(errors.ConfigurationLimitExceeded):
-        poor.execute(COUNT, (1e-6,))
+        poor.execute(COUNT, (1e-3,))
     assert left(poor) == 0
     # A dearer budget keeps what was spent; a smaller one ends it.
     hospital.execute("SELECT dp_allow('hospital.visit', %s, 1.5, 'patient')", (role,))
     poor.execute(COUNT, (0.5,))
     hospital.execute("SELECT dp_allow('hospital.visit', %s, 0, 'patient')", (role,))
     with pytest.raises(errors.ConfigurationLimitExceeded):
-        poor.execute(COUNT, (1e-6,))
+        poor.execute(COUNT, (1e-3,))
 
 
 def test_what_was_seen_is_paid_whatever_becomes_of_the_transaction(poor: psycopg.Connection) -> None:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from faker import Faker
 
 TEMPLATES = Path(__file__).parents[1] / "benchmarks" / "privacy_templates.txt"
+SECRETS = TEMPLATES.with_name("secret_templates.txt")
 LOCALES = {"en": "en_US", "de": "de_DE", "fr": "fr_FR", "es": "es_ES", "it": "it_IT", "zh": "zh_CN"}
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -27,8 +28,8 @@ class Sentence(NamedTuple):
 
 
 @cache
-def templates(part: str) -> list[tuple[str, str]]:
-    lines = [line for line in TEMPLATES.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
+def templates(part: str, path: Path = TEMPLATES) -> list[tuple[str, str]]:
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
     pairs = [tuple(line.split("\t", 1)) for line in lines]
     return [(pair[0], pair[1].replace("\\n", "\n")) for pair in pairs[part == "test" :: 2]]
 
@@ -47,7 +48,7 @@ def sentences(part: str, count: int, seed: int = 1) -> list[Sentence]:
     return made
 
 
-def _filled(language: str, template: str, values: Values) -> Sentence:
+def _filled(language: str, template: str, values: Values | Secrets) -> Sentence:
     text, spans, end = "", [], 0
     for match in _PLACEHOLDER.finditer(template):
         text += template[end : match.start()]
@@ -56,6 +57,51 @@ def _filled(language: str, template: str, values: Values) -> Sentence:
         text += value
         end = match.end()
     return Sentence(language, text + template[end:], spans)
+
+
+def secrets(part: str, times: int = 5, seed: int = 1) -> list[Sentence]:
+    """Each sentence of `secret_templates.txt` so many times, each with other secrets."""
+    chosen = random.Random(f"secrets {part} {seed}")
+    made = []
+    for _ in range(times):
+        for language, template in templates(part, SECRETS):
+            sentence = _filled(language, template, Secrets(chosen))
+            # A one-time code or PIN is a password, too.
+            spans = [(kind.replace("pin", "password"), start, end) for kind, start, end in sentence.spans]
+            made.append(sentence._replace(spans=spans))
+    return made
+
+
+class Secrets:
+    """Passwords as people choose them and as machines do, and keys."""
+
+    def __init__(self, chosen: random.Random) -> None:
+        self._random = chosen
+
+    def _some(self, letters: str, least: int, most: int) -> str:
+        return "".join(self._random.choices(letters, k=self._random.randint(least, most)))
+
+    def password(self) -> str:
+        words = "Sommer Dragon winter Blue monkey Paris Tiger flower Cheval luna Sole Berlin shadow coffee".split()
+        word, number = self._random.choice(words), self._random.randint(1, 2030)
+        forms = (
+            f"{word}{number}",
+            f"{word}{number}{self._random.choice('!?#$*')}",
+            f"{self._random.choice('!@#')}{word}_{number}",
+            "-".join([*self._random.sample(words, 3), str(number % 100)]).lower(),
+            word.replace("o", "0").replace("e", "3").replace("i", "1") + self._some(string.digits, 1, 3),
+            self._some(string.ascii_letters + string.digits + "!#$%&*+-=?@^_", 9, 14) + "7x",
+        )
+        return self._random.choice(forms)
+
+    def pin(self) -> str:
+        return self._some(string.digits, 4, 6)
+
+    def api_key(self) -> str:
+        mixed = string.ascii_letters + string.digits
+        groups = [self._some("0123456789abcdef", size, size) for size in (8, 4, 4, 4, 12)]
+        forms = (self._some("0123456789abcdef", 32, 40), self._some(mixed, 24, 44), "sk-" + self._some(mixed, 40, 40))
+        return self._random.choice((*forms, "-".join(groups)))
 
 
 @cache

@@ -17,6 +17,8 @@ LEAST = 0.3
 # Reads names in Chinese, and names of places and organisations: the default model knows neither.
 DEFAULT, _CHINESE, _PLACES = REDACTORS
 _HAN = re.compile(r"[\u4e00-\u9fff]")
+# What no other model than that of Chinese needs to read has none of these.
+_LETTER = re.compile(r"[^\W\d_\u4e00-\u9fff]")
 # Kinds that patterns tell better than the model that finds names.
 _OF_PATTERNS = {"email", "url", "tax_id", "national_id", "passport", "bank_account"}
 # A language model says where it found something, not how sure it is.
@@ -59,7 +61,12 @@ def of_model(text: str, entities: Sequence[Any], model: str) -> list[Found]:
 
 def _by_sentences(read: Read, model: str, texts: Sequence[str]) -> list[list[Entity]]:
     """The entities of each text, whose sentences are read one by one."""
-    places = [(number, *place) for number, text in enumerate(texts) for place in merging.sentences(text)]
+    places = [
+        (number, start, end)
+        for number, text in enumerate(texts)
+        for start, end in merging.sentences(text)
+        if model == _CHINESE or _LETTER.search(text, start, end)
+    ]
     found: list[list[Entity]] = [[] for _ in texts]
     parts = [texts[number][start:end] for number, start, end in places]
     for (number, start, _), of_part in zip(places, read(model, parts), strict=True):

@@ -234,7 +234,7 @@ def _rows(asked: _Asked, value: str | None = None) -> str:
     known = " AND ".join(f"{each} IS NOT NULL" for each in shown)
     return (
         f"SELECT {', '.join(shown)}, {known} AND ({query.condition}) IS TRUE AS counts"
-        f" FROM (SELECT {', '.join(cells)} FROM {query.table.relation} AS t OFFSET 0) AS s"
+        f" FROM (SELECT {', '.join(cells)} FROM {query.rows} OFFSET 0) AS s"
     )
 
 

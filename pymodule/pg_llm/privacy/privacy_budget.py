@@ -22,7 +22,7 @@ from pg_llm.privacy.private_query import COMPARABLE
 
 # The ledger's units: whole numbers, which add up without error.
 _UNITS = (Decimal(10) ** 9, Decimal(10) ** 15)
-_MOST_EPSILON, _LEAST_EPSILON, _LEAST_DELTA = 1e6, 1e-6, 1e-15
+_MOST_EPSILON, _LEAST_EPSILON, _LEAST_DELTA = 1e6, 1e-3, 1e-15
 _EVERYBODY = "public"
 _SERVER = """
     SELECT pg_is_in_recovery() AS standby, s.system_identifier::text AS system,

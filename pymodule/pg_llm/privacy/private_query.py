@@ -23,19 +23,32 @@ _FIND = """
     ORDER BY array_position($3, n.nspname::text) LIMIT 1
 """
 _DATA = "22"
+# Characters of a text that conditions see. Constants are shorter, so that comparisons with them come to the same; more
+# would take as long as one person's text is, with each comparison anew.
+SEEN = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class PrivateQuery:
     """`column` is the one that is asked for, None for none; `condition` is SQL on the results of the comparisons.
 
-    These are SQL on the row `t`, and the result of the first is `s.c0`.
+    These are SQL on the row `t`, and the result of the first is `s.c0`. `texts` are SQL on the table's row for what
+    comparisons see of its texts, by the names that this has in `t`.
     """
 
     table: Table
     column: str | None
     condition: str
     comparisons: list[str]
+    texts: dict[str, str]
+
+    @property
+    def rows(self) -> str:
+        """The table's rows, with what comparisons see of their texts, which is read once; SQL for a FROM clause."""
+        if not self.texts:
+            return f"{self.table.relation} AS t"
+        seen = ", ".join(f"{text} AS {name}" for name, text in self.texts.items())
+        return f"(SELECT t.*, {seen} FROM {self.table.relation} AS t OFFSET 0) AS t"
 
 
 def find_table(db: Connection, parsed: dict[str, Any], path: list[str]) -> int:
@@ -71,6 +84,7 @@ def build(db: Connection, parsed: dict[str, Any], oid: int) -> PrivateQuery:
     relation_names.check(db, [oid])
     constants: list[str] = []
     comparisons: list[str] = []
+    texts: dict[str, str] = {}
 
     def combined(tree: list[Any]) -> str:
         kind, *rest = tree
@@ -78,7 +92,7 @@ def build(db: Connection, parsed: dict[str, Any], oid: int) -> PrivateQuery:
             return "(" + f" {kind.upper()} ".join(map(combined, rest[0])) + ")"
         if kind == "not":
             return f"(NOT {combined(rest[0][0])})"
-        comparisons.append(_comparison(table, tree, constants))
+        comparisons.append(_comparison(table, tree, constants, texts))
         return f"s.c{len(comparisons) - 1}"
 
     condition = combined(parsed["condition"]) if parsed["condition"] else "true"
@@ -91,7 +105,7 @@ def build(db: Connection, parsed: dict[str, Any], oid: int) -> PrivateQuery:
             if error.sqlstate[:2] != _DATA:
                 raise
             raise InvalidInput(f"a constant of the query does not fit its column: {error}") from error
-    return PrivateQuery(table, parsed["column"], condition, comparisons)
+    return PrivateQuery(table, parsed["column"], condition, comparisons, texts)
 
 
 def cell(table: Table, column: str, types: tuple[str, ...], what: str) -> str:
@@ -104,7 +118,7 @@ def cell(table: Table, column: str, types: tuple[str, ...], what: str) -> str:
     return f"({table.cell(column)}::{found.name})"
 
 
-def _comparison(table: Table, tree: list[Any], constants: list[str]) -> str:
+def _comparison(table: Table, tree: list[Any], constants: list[str], texts: dict[str, str]) -> str:
     kind, *rest = tree
     column = rest[0]
     if kind == "null":
@@ -113,11 +127,13 @@ def _comparison(table: Table, tree: list[Any], constants: list[str]) -> str:
         return f"({cell(table, column, ('boolean',), 'IS')} IS {rest[1]})"
     if kind == "like":
         operator = "OPERATOR(pg_catalog.~~*)" if rest[2] else "OPERATOR(pg_catalog.~~)"
-        text = f'{cell(table, column, TEXTS, "LIKE")}::pg_catalog.text COLLATE pg_catalog."C"'
-        return f"({text} {operator} {quote_literal(rest[1])}::pg_catalog.text)"
-    value, type_ = _comparable(table, column)
+        cell(table, column, TEXTS, "LIKE")
+        return f"({_seen(table, column, texts)} {operator} {quote_literal(rest[1])}::pg_catalog.text)"
+    value, type_ = _comparable(table, column, texts)
 
     def constant(given: str) -> str:
+        if type_ == "pg_catalog.text" and len(given) >= SEEN:
+            raise InvalidInput(f"a constant of the query has {SEEN} characters or more")
         constants.append(f"{quote_literal(given)}::{type_}")
         return f"({constants[-1]})"
 
@@ -130,7 +146,20 @@ def _comparison(table: Table, tree: list[Any], constants: list[str]) -> str:
     return f"({value} OPERATOR(pg_catalog.{rest[1]}) {constant(rest[2])})"
 
 
-def _comparable(table: Table, column: str) -> tuple[str, str]:
+def _seen(table: Table, column: str, texts: dict[str, str]) -> str:
+    """What comparisons see of a text, as SQL on `t`."""
+    text = f"pg_catalog.left({cell(table, column, TEXTS, 'this')}::pg_catalog.text, {SEEN})"
+    names = {of_column: name for name, of_column in texts.items()}
+    if text not in names:
+        name = f"seen_{len(texts)}"
+        while name in table.columns:
+            name += "_"
+        texts[name] = text
+        names[text] = name
+    return f't.{names[text]} COLLATE pg_catalog."C"'
+
+
+def _comparable(table: Table, column: str, texts: dict[str, str]) -> tuple[str, str]:
     """A column as SQL, and the type that constants beside it have: no comparison of the two can fail."""
     value = cell(table, column, COMPARABLE, "a condition")
     name = table.columns[column].name
@@ -139,5 +168,5 @@ def _comparable(table: Table, column: str) -> tuple[str, str]:
     if name in NUMBERS:
         return f"{value}::pg_catalog.float8", "pg_catalog.float8"
     if name in TEXTS:
-        return f'{value}::pg_catalog.text COLLATE pg_catalog."C"', "pg_catalog.text"
+        return _seen(table, column, texts), "pg_catalog.text"
     return value, name

@@ -31,6 +31,17 @@ FOUND = [
     ("medical_record", "MRN: MR-698021", "MR-698021"),
     ("password", "password=hunter2!x", "hunter2!x"),
     ("password", "Das Passwort lautet Xy7-kq9z.", "Xy7-kq9z"),
+    ("password", "The password for the test server is Winter2031!, until Friday.", "Winter2031!"),
+    ("password", "Use tiger-moon-lamp-7 as the password.", "tiger-moon-lamp-7"),
+    ("password", "wifi: guests, pw l4mp3", "l4mp3"),
+    ("password", "login: anna@example.com / Xy7#kq", "Xy7#kq"),
+    ("password", "Melde dich mit Mond_77 an.", "Mond_77"),
+    ("password", "mot de passe « Lune77! »", "Lune77!"),
+    ("password", "我的密码是Mond_77。", "Mond_77"),
+    ("password", "请用Mond_77登录", "Mond_77"),
+    ("password", "psql postgresql://app:s3cr-t@db.internal/app", "s3cr-t"),
+    ("password", "The PIN of the alarm is 48213.", "48213"),
+    ("password", "您的验证码是482133，", "482133"),
     ("api_key", "AKIAIOSFODNN7EXAMPLE leaked", "AKIAIOSFODNN7EXAMPLE"),
     ("api_key", "api key 9f86d081884c7d659a2feaa0c55ad015", "9f86d081884c7d659a2feaa0c55ad015"),
     ("url", "see https://a.org/reset?token=abcdefgh now", "https://a.org/reset?token=abcdefgh"),
@@ -53,6 +64,9 @@ CLEAN = [
     "ISBN 978-3-16-148410-0, order 4539-2217, 1,249.00 dollars on 12 May 2026",
     "card 4111 1111 1111 1112 fails its check",
     "The password is wrong. Das Passwort ist falsch. Le mot de passe est incorrect.",
+    "Passwords are hashed since version 2.14; the password reset failed with error E4021 in table users_2031.",
+    "The password is case-sensitive, of 12characters, and SHA256 hashed. Log in with care.",
+    "PIN the 3500 notes; the code in line 4821 of the zip code list 12345 is wrong.",
     "https://www.postgresql.org/docs/current/sql-select.html",
     "The commit 9f86d081884c7d659a2feaa0c55ad015 broke the build.",
     "",
@@ -72,7 +86,10 @@ def test_nothing_personal(text: str) -> None:
     assert [each for each in patterns.find(text, kinds.DEFAULT, kinds.LANGUAGES) if each[3] >= 0.5] == []
 
 
-@pytest.mark.parametrize("part", ["a@", "1-", "A1 ", "12 Main ", "路", "pass=", "http://", "Via A ", "0 ", "[", "a.b"])
+@pytest.mark.parametrize(
+    "part",
+    ["a@", "1-", "A1 ", "12 Main ", "路", "pass=", "http://", "Via A ", "0 ", "[", "a.b", "password is ", "pin "],
+)
 def test_time_grows_with_the_text_only(part: str) -> None:
     def seconds(times: int) -> float:
         start = time.process_time()

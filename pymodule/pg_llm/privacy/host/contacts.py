@@ -17,6 +17,7 @@ _PHONE = words(
 # What a phone number has and an amount, a date or a code has not.
 _PHONE_FORM = re.compile(r"\+|\(?0\d|\(\d{3}\)|\d{3}[-. ]\d{3}[-. ]\d{4}|[679]\d{2} ?\d{2,3} ?\d{2,3}|1[3-9]\d{9}")
 _LEAST_DIGITS = 7
+_DIGITS = re.compile(rf"(?:\d\W{{0,4}}){{{_LEAST_DIGITS - 1}}}\d")
 _DATE_LIKE = re.compile(r"\d{1,4}([-./])\d{1,2}\1\d{1,4}")
 
 _MONTH = (
@@ -70,7 +71,8 @@ RECOGNIZERS = (
 
 def phones(text: str, languages: Sequence[str]) -> Iterator[Found]:
     """Phone numbers: those with a country's code, and valid ones of the languages' countries."""
-    if sum(map(str.isdigit, text)) < _LEAST_DIGITS:
+    # The library looks at every digit once for each country, which takes most of the time of all patterns together.
+    if not _DIGITS.search(text):
         return
     import phonenumbers
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from pg_llm.models.engine import Engine
-from pg_llm.privacy.host import addresses, contacts, official_numbers, secrets
+from pg_llm.privacy.host import addresses, contacts, official_numbers, passwords, secrets
 from pg_llm.privacy.host.recognizers import Found
 from pg_llm.tasks import Steps, WorkItem, passages, stepwise
 
@@ -57,6 +57,7 @@ def find(text: str, kinds: Collection[str], languages: Sequence[str]) -> Iterato
         *addresses.find(text),
         *secrets.keys(text),
         *secrets.passwords(text),
+        *passwords.find(text),
         *secrets.links(text),
     ):
         if found[0] in kinds:

@@ -18,6 +18,8 @@ _LONGEST = 20_000
 _DEEPEST = 100
 _MOST_VALUES = 1000
 _MOST_COMPARISONS = 500
+# Characters of all patterns together: each may be tried at every character of a text.
+_MOST_PATTERN = 200
 _OPERATORS = {"=": "=", "<>": "<>", "!=": "<>", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _COMPARED = {"=": "=", "<>": "<>", "!=": "<>", "<": "<", ">": ">", "<=": "<=", ">=": ">="}
 # Parts of a SELECT that a private query has.
@@ -74,6 +76,7 @@ class _Reader:
     def __init__(self, names: set[str]) -> None:
         self._names = names
         self._comparisons = 0
+        self._pattern = 0
 
     def counted(self, node: Any) -> str | None:
         """The column that is asked for; None for all or none of them."""
@@ -129,6 +132,9 @@ class _Reader:
             # At its end it would be an error for texts that reach it, and for no others.
             if "\\" in pattern:
                 raise _Refused("has a pattern with a backslash")
+            self._pattern += len(pattern)
+            if self._pattern > _MOST_PATTERN:
+                raise _Refused(f"has patterns of more than {_MOST_PATTERN} characters")
             found = ["like", column, pattern, kind == "AEXPR_ILIKE"]
             return ["not", [found]] if operator.startswith("!") else found
         raise _Refused(f"uses the operator {operator}, which is not among =, <>, <, >, <=, >=, IN, BETWEEN, LIKE")

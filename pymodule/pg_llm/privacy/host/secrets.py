@@ -54,7 +54,8 @@ def passwords(text: str) -> Iterator[Found]:
     for match in _PASSWORD.finditer(text):
         value = match["value"].rstrip(".,;:)]}")
         # A word of small letters goes on with the sentence: the password is wrong.
-        if len(value) >= 4 and not (value.isalpha() and (value.islower() or value.istitle())):
+        letters = value.replace("-", "")
+        if len(value) >= 4 and not (letters.isalpha() and (letters.islower() or value.istitle())):
             yield "password", match.start("value"), match.start("value") + len(value), 0.9, "password"
 
 
