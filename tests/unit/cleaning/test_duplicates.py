@@ -167,9 +167,23 @@ def test_a_table_of_one_value_makes_no_pairs_without_end() -> None:
 def test_a_chain_whose_ends_contradict_is_split() -> None:
     odds = {(1, 2): 5.0, (2, 3): 4.0, (1, 3): -7.0, (3, 4): 6.0, (1, 4): -7.0, (2, 4): -1.0}
     assert clustering.components(odds) == [[1, 2, 3, 4]]
-    assert clustering.agglomerate([1, 2, 3, 4], odds, 0.5) == [[1, 2], [3, 4]]
-    unsure = {pair: 3.0 if pair[1] == pair[0] + 1 else -1.0 for pair in combinations(range(3), 2)}
-    assert clustering.agglomerate([0, 1, 2], unsure, 0.5) == [[0, 1, 2]]
+    against = clustering.agglomerate([[1, 2, 3, 4]], odds, 0.5, lambda groups: [-7.0 for _ in groups])
+    assert against == [[1, 2], [3, 4]]
+    unsure = {pair: 3.0 if pair[1] == pair[0] + 1 else -4.0 for pair in combinations(range(3), 2)}
+    for both, groups in ((5.0, [[0, 1, 2]]), (-5.0, [[0, 1]])):
+        assert clustering.agglomerate([[0, 1, 2]], unsure, 0.5, lambda asked, both=both: [both] * len(asked)) == groups
+
+
+def test_merged_records_agree_as_well_as_their_best_pairs_do() -> None:
+    rows = people(300)
+    parts = [add(rows, 7, born=None, email=None), add(rows, 7, first=None, last=None, street=None)]
+    copy, other = add(rows, 7), add(rows, 7, born="1931-01-05", email=None)
+    linking = Linkage([Column(name, *encode(values)) for name, values in rows.items()], 0.65)
+    list(linking.steps())
+    whole, against = linking.merged_log_odds([([7], [copy]), ([7], [other])])
+    assert linking.merged_log_odds([(parts, [copy]), ([copy], parts)]) == [whole, whole]
+    # What one row leaves out does not hide that the other contradicts.
+    assert linking.merged_log_odds([(parts, [other])]) == [against] < [0.0] < [whole]
 
 
 @pytest.mark.parametrize(
