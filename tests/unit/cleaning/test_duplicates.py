@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
+from datetime import date, timedelta
 from itertools import combinations
 from typing import Any
 
@@ -142,6 +143,15 @@ def test_phone_numbers_of_any_form_are_phone_numbers() -> None:
     (field,) = [Field(0, Column("a", *encode([form.format(n) for n in range(50) for form in numbers])))]
     assert (field.kind, len(field.forms)) == ("phone", 50)
     assert Field(0, Column("a", *encode([str(123456789 + n) for n in range(50)]))).kind == "code"
+
+
+def test_dates_of_several_forms_are_dates() -> None:
+    forms = ["%Y-%m-%d", "%d.%m.%Y", "%Y%m%d", "%d-%b-%Y"]
+    days = [date(1960, 1, 13) + timedelta(97 * n) for n in range(60)]
+    (field,) = [Field(0, Column("a", *encode([f"{day:{form}}" for day in days for form in forms])))]
+    assert (field.kind, field.forms) == ("date", [f"{day:%Y%m%d}" for day in days])
+    # Numbers of eight digits are no days because some could be.
+    assert Field(0, Column("a", *encode([f"{day:%Y%m}{n:02}" for n, day in enumerate(days)]))).kind == "code"
 
 
 @pytest.mark.parametrize(
