@@ -209,7 +209,7 @@ def test_rows_that_are_nearly_the_same(db: FakeConnection, host: EchoHost) -> No
     rows = [("1", "Anna Lind", "1990-01-01"), ("2", "Ana Lind", "1990-01-01"), ("3", "Bo Berg", "1970-05-05")]
     rows += [(str(n), f"{chr(97 + n)}x Person{n}", f"19{10 + n}-01-02") for n in range(4, 20)]
     FakeCatalog(db).add("public.person", {"id": "integer", "name": "text", "born": "text"})
-    db.answer("AS c0", [{"k": key(int(n)), "c0": n, "c1": name, "c2": born} for n, name, born in rows])
+    db.answer("AS c1", [{"k": key(int(n)), "c0": n, "c1": name, "c2": born} for n, name, born in rows])
     (pair,) = duplicates.pairs(db, "person", None, 0.8)
     assert (pair["key_a"], pair["key_b"], pair["cluster"]) == (key(1), key(2), 1)
     assert pair["differs"] == ["name"]
