@@ -130,10 +130,8 @@ def read(
     for n in reading.positions(target):
         text = target.table.text(target.columns[n].name)
         if reading.longest is not None:
-            text = (
-                f"CASE WHEN length({text}) > {reading.longest} THEN left({text}, {reading.longest}) || hashtextextended({text}, 0)"
-                f" ELSE {text} END"
-            )
+            short = f"left({text}, {reading.longest}) || hashtextextended({text}, 0)"
+            text = f"CASE WHEN length({text}) > {reading.longest} THEN {short} ELSE {text} END"
         values += f", {text} AS c{n}"
     query = f"SELECT {target.table.key_object}::text AS k{values}{version} FROM {target.table.relation} AS t"
 
