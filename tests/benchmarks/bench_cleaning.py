@@ -2,7 +2,8 @@
 
 With RAHA=3 also beside three seeds of Raha and Baran (PyPI raha 1.26, in an environment of its own), 20 minutes more.
 Nothing in the product knows these tables: no name, value or rule of theirs. PART=damage is the part on tables that
-spreadsheet_damage.py spoils; the others are values, extraction, duplicates and tables.
+spreadsheet_damage.py spoils; the others are values, extraction, duplicates, persons and tables. PERSONS=1000000 says
+how many persons are made.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
             "values": _values(db),
             "extraction": _extraction(db),
             "duplicates": _duplicates(db),
+            "persons": _persons(db),
             "damage": damage_scores.rows(partial(_damage, db)),
             "tables": (row for table in tables for part in (_quality, _clean, _growth) for row in part(db, *table)),
         }
@@ -153,7 +155,7 @@ def _duplicates(db: psycopg.Connection) -> Iterator[dict[str, Any]]:
 def _persons(db: psycopg.Connection) -> Iterator[dict[str, Any]]:
     """Made persons with households, twins and moves: as many as the environment variable PERSONS says."""
     count = int(os.environ.get("PERSONS", "20000"))
-    people, found = persons.persons(count, seed=501)
+    people, found = persons.persons(count, seed=502)
     load(
         db,
         "person",

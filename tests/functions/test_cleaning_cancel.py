@@ -68,6 +68,8 @@ CALLS = {
     ),
     "llm_propose_repairs": ("found", "SELECT llm_propose_repairs(%s)"),
     "llm_duplicates": ("", "SELECT llm_duplicates('sale', '{customer,town}')"),
+    "llm_match": ("", "SELECT llm_match('customer 12', 'sale', 'customer')"),
+    "llm_merge": ("", "SELECT llm_merge('sale', columns => '{customer,town}')"),
     "llm_apply": ("proposed", "SELECT llm_apply(%s)"),
     "llm_rollback": ("applied", "SELECT llm_rollback(%s)"),
     "llm_rules": ("applied", "SELECT llm_rules(%s)"),

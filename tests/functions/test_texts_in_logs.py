@@ -65,6 +65,7 @@ LONG_CALLS = [
     "llm_scan_personal('person')",
     "llm_find_errors('person')",
     "llm_duplicates('person')",
+    "llm_match(%(t)s, 'person', 'name', threshold => 0)",
     "llm_fit('heads', 'classify', 'SELECT name, mail FROM person')",
     "llm_suspect_labels('SELECT id, name, mail FROM person')",
 ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from pg_llm.cleaning import target_table
-from pg_llm.cleaning.target_table import TargetTable, Value
+from pg_llm.cleaning.target_table import EVERYTHING, Reading, TargetTable, Value
 from pg_llm.database import analyses
 from pg_llm.database.connection import Connection, Row
 from pg_llm.errors import AnalysisLost
@@ -19,6 +19,8 @@ _R = TypeVar("_R")
 _TASK = "table_analysis"
 # Stands for NULL among the texts of a column, which a NUL divides: PostgreSQL's texts hold none.
 _NULL = "\1"
+# Of one message, which may have 128 MB.
+_MOST_CHARACTERS = 30_000_000
 
 # Row and column, both from 0.
 Cell = tuple[int, int]
@@ -88,21 +90,32 @@ class Knowledge:
 
 
 class Analysis:
-    """The table as the process has it; `keys` are those of its rows, as JSON, in the order in which it counts them."""
+    """The table as the process has it; `keys` are those of its rows, as JSON, in the order in which it counts them.
 
-    def __init__(self, db: Connection, target: TargetTable, columns: Sequence[int] | None = None) -> None:
-        """Read the table, or some of its columns; what the process knows of an equal one it keeps."""
+    `versions` has the versions of the rows that were read, if they were asked for.
+    """
+
+    def __init__(self, db: Connection, target: TargetTable, reading: Reading = EVERYTHING) -> None:
+        """Read the table; what the process knows of an equal one it keeps."""
         self._db = db
         self.keys: list[str] = []
-        chosen = range(len(target.columns)) if columns is None else columns
+        self.versions = array("L")
+        chosen = reading.positions(target)
         self._ask({"do": "begin", "columns": [target.columns[place].name for place in chosen]})
 
         def take(rows: Sequence[Row]) -> None:
+            texts = ["\0".join([_NULL if row[f"c{n}"] is None else row[f"c{n}"] for row in rows]) for n in chosen]
+            if len(rows) > 1 and sum(map(len, texts)) > _MOST_CHARACTERS:
+                middle = len(rows) // 2
+                take(rows[:middle])
+                take(rows[middle:])
+                return
             self.keys += [row["k"] for row in rows]
-            texts = ("\0".join([_NULL if row[f"c{n}"] is None else row[f"c{n}"] for row in rows]) for n in chosen)
+            if reading.versions:
+                self.versions.extend(row["version"] for row in rows)
             self._ask({"do": "rows"}, *texts)
 
-        target_table.read(db, target, take)
+        target_table.read(db, target, take, reading)
 
     def values(self, column: int) -> list[str]:
         """The distinct values of a column, without missing ones."""
@@ -154,14 +167,12 @@ class Analysis:
         return analyses.ask(self._db, _TASK, options, *texts)
 
 
-def of_table(
-    db: Connection, target: TargetTable, use: Callable[[Analysis], _R], columns: Sequence[int] | None = None
-) -> _R:
+def of_table(db: Connection, target: TargetTable, use: Callable[[Analysis], _R], reading: Reading = EVERYTHING) -> _R:
     """The result of `use` on the analysis of a table, begun anew once if the process or its host ends meanwhile."""
     try:
-        return use(Analysis(db, target, columns))
+        return use(Analysis(db, target, reading))
     except AnalysisLost:
-        return use(Analysis(db, target, columns))
+        return use(Analysis(db, target, reading))
 
 
 def _read(text: str) -> Iterator[Finding]:

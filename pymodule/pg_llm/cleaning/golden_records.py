@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from pg_llm.cleaning.survivorship import Record, Survivorship
 from pg_llm.database import table_access, transaction
 from pg_llm.database.catalog import Table
 from pg_llm.database.connection import Connection
-from pg_llm.errors import InvalidInput
+from pg_llm.errors import ConcurrentChange, InvalidInput
 
 _CLUSTERS_HINT = """Write clusters => '[[{"id": 1}, {"id": 3}]]': the primary keys of rows that are one thing."""
 
@@ -63,12 +63,18 @@ def find(
     """The golden records of clusters of keys that are given, or of those that are found; `lock` locks their rows."""
     target = target_table.find(db, name)
     chosen = survivorship.parse(rules, target.table.columns)
-    keys = duplicates.clusters(db, target, columns, threshold) if clusters is None else _given(target.table, clusters)
-    records = _read(db, target.table, [key for cluster in keys for key in cluster], chosen.time, lock)
-    for key in (key for cluster in keys for key in cluster if key not in records):
+    if clusters is None:
+        linked = duplicates.clusters(db, target, columns, threshold, versions=lock)
+    else:
+        linked = [dict.fromkeys(keys) for keys in _given(target.table, clusters)]
+    versions = {key: version for cluster in linked for key, version in cluster.items()}
+    if lock:
+        _lock(db, target.table, versions)
+    records = _read(db, target.table, list(versions), chosen.time)
+    for key in (key for key in versions if key not in records):
         raise InvalidInput(f"{target.table.relation} has no row {key}", hint=_CLUSTERS_HINT)
     fixed = row_values.fixed_columns(db, target.table)
-    found = [_golden([records[key] for key in cluster], chosen, fixed) for cluster in keys]
+    found = [_golden([records[key] for key in cluster], chosen, fixed) for cluster in linked]
     values = {key: record.values for key, record in records.items()}
     return GoldenRecords(target.table, found, values, json.dumps(arguments.plain_json(rules or {})))
 
@@ -104,19 +110,34 @@ def _given(table: Table, clusters: Any) -> list[list[str]]:
     return found
 
 
-def _read(db: Connection, table: Table, keys: Sequence[str], time: str | None, lock: bool) -> dict[str, Record]:
+def _lock(db: Connection, table: Table, versions: Mapping[str, int | None]) -> None:
+    """Lock rows by their keys. Raises ConcurrentChange for those that have not the version that was compared."""
+    version = ", t.xmin::text::bigint AS version" if any(versions.values()) else ""
+    query = f"SELECT {table.key_object}::text AS k{version} FROM {_of_keys(table)} FOR UPDATE OF t"
+    work = partial(db.query_unprepared, query, ("text[]",), (list(versions),))
+    rows = table_access.on_table(db, table.oid, work, writes=True)
+    there = {row_values.key_text(json.loads(row["k"])): row.get("version") for row in rows}
+    changed = sum(version is not None and version != there.get(key) for key, version in versions.items())
+    if changed:
+        raise ConcurrentChange(
+            f"{changed} rows of {table.relation} were changed while duplicates were looked for",
+            hint="Call llm_merge again.",
+        )
+
+
+def _of_keys(table: Table) -> str:
+    return f"{table.relation} AS t JOIN pg_catalog.unnest($1::jsonb[]) AS k (key) ON k.key = {table.key_object}"
+
+
+def _read(db: Connection, table: Table, keys: Sequence[str], time: str | None) -> dict[str, Record]:
     """The rows with these keys."""
     recency = "0"
     if time is not None:
         if not table.columns[time].builtin:
             raise InvalidInput(f'the column "{time}" is not of one of PostgreSQL\'s own types')
         recency = f"pg_catalog.rank() OVER (ORDER BY {table.cell(time)} NULLS FIRST)"
-    source = f"{table.relation} AS t JOIN pg_catalog.unnest($1::jsonb[]) AS k (key) ON k.key = {table.key_object}"
-    query = f"SELECT {row_values.selected(table)}, {recency} AS recency FROM {source}"
+    query = f"SELECT {row_values.selected(table)}, {recency} AS recency FROM {_of_keys(table)}"
     work = partial(db.query_unprepared, query, ("text[]",), (list(keys),))
-    if lock:
-        locking = partial(db.query_unprepared, f"SELECT FROM {source} FOR UPDATE OF t", ("text[]",), (list(keys),))
-        table_access.on_table(db, table.oid, locking, writes=True)
     with transaction.plain_output(db):
         rows = table_access.on_table(db, table.oid, work)
     found = ((row_values.key_text(json.loads(row["k"])), row) for row in rows)

@@ -13,6 +13,8 @@ from pg_llm.errors import ConcurrentChange, InvalidInput
 
 _TASK = "reference_matching"
 _BATCH = 500
+# A longer text is no value of a list, and of longer inputs only the beginning is compared.
+_LONGEST = 10_000
 # Reading anew, as the table changed or the process ended meanwhile.
 _ATTEMPTS = 3
 
@@ -26,13 +28,13 @@ def match(
     table = catalog.table(db, reference)
     if column not in table.columns:
         raise InvalidInput(f'{table.relation} has no column "{column}"', hint=f"It has: {', '.join(table.columns)}.")
-    texts = list(dict.fromkeys(text for text in inputs if text is not None))
+    texts = list(dict.fromkeys(text[:_LONGEST] for text in inputs if text is not None))
     found: dict[str, list[Match]] = {}
     digest = _digest(db, table, column) if texts else ""
     for start in range(0, len(texts), _BATCH):
         part = texts[start : start + _BATCH]
         found.update(zip(part, _ask(db, table, column, digest, part, k, threshold), strict=True))
-    return [[] if text is None else found[text] for text in inputs]
+    return [[] if text is None else found[text[:_LONGEST]] for text in inputs]
 
 
 def _ask(
@@ -60,7 +62,7 @@ def _send(db: Connection, table: Table, column: str, digest: str) -> None:
     text = table.text(column)
     query = (
         f"SELECT min({table.key_object}::text) AS k, {text} AS v FROM {table.relation} AS t"
-        f" WHERE {text} <> '' GROUP BY 2 ORDER BY 2"
+        f" WHERE length({text}) BETWEEN 1 AND {_LONGEST} GROUP BY 2 ORDER BY 2"
     )
 
     def work() -> None:

@@ -68,6 +68,26 @@ class TargetTable:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is read of the rows of a table: some columns by their position, by default all.
+
+    Of a text that has more characters than `longest` so many, and a digest of all; `versions` are what identifies each
+    row's version (xmin), in `version`.
+    """
+
+    columns: Sequence[int] | None = None
+    longest: int | None = None
+    versions: bool = False
+
+    def positions(self, target: TargetTable) -> Sequence[int]:
+        """The positions of the columns."""
+        return range(len(target.columns)) if self.columns is None else self.columns
+
+
+EVERYTHING = Reading()
+
+
 def find(db: Connection, name: str) -> TargetTable:
     """The table of that name or oid. Raises InvalidInput."""
     table = catalog.table(db, name)
@@ -101,10 +121,19 @@ def find(db: Connection, name: str) -> TargetTable:
     return TargetTable(table, columns, [row["condition"] for row in checks])
 
 
-def read(db: Connection, target: TargetTable, take: Callable[[Sequence[Row]], object]) -> None:
+def read(
+    db: Connection, target: TargetTable, take: Callable[[Sequence[Row]], object], reading: Reading = EVERYTHING
+) -> None:
     """Give all rows that the caller sees to `take`, in batches: the key as JSON in `k`, the columns in `c0`, `c1` …."""
-    values = "".join(f", {target.table.text(column.name)} AS c{n}" for n, column in enumerate(target.columns))
-    query = f"SELECT {target.table.key_object}::text AS k{values} FROM {target.table.relation} AS t"
+    version = ", t.xmin::text::bigint AS version" if reading.versions else ""
+    values = ""
+    for n in reading.positions(target):
+        text = target.table.text(target.columns[n].name)
+        if reading.longest is not None:
+            short = f"left({text}, {reading.longest}) || hashtextextended({text}, 0)"
+            text = f"CASE WHEN length({text}) > {reading.longest} THEN {short} ELSE {text} END"
+        values += f", {text} AS c{n}"
+    query = f"SELECT {target.table.key_object}::text AS k{values}{version} FROM {target.table.relation} AS t"
 
     def work() -> None:
         for rows in db.batches(query):

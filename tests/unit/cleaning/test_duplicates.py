@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
+from datetime import date, timedelta
 from itertools import combinations
 from typing import Any
 
@@ -144,6 +145,15 @@ def test_phone_numbers_of_any_form_are_phone_numbers() -> None:
     assert Field(0, Column("a", *encode([str(123456789 + n) for n in range(50)]))).kind == "code"
 
 
+def test_dates_of_several_forms_are_dates() -> None:
+    forms = ["%Y-%m-%d", "%d.%m.%Y", "%Y%m%d", "%d-%b-%Y"]
+    days = [date(1960, 1, 13) + timedelta(97 * n) for n in range(60)]
+    (field,) = [Field(0, Column("a", *encode([f"{day:{form}}" for day in days for form in forms])))]
+    assert (field.kind, field.forms) == ("date", [f"{day:%Y%m%d}" for day in days])
+    # Numbers of eight digits are no days because some could be.
+    assert Field(0, Column("a", *encode([f"{day:%Y%m}{n:02}" for n, day in enumerate(days)]))).kind == "code"
+
+
 @pytest.mark.parametrize(
     "rows",
     [
@@ -167,9 +177,23 @@ def test_a_table_of_one_value_makes_no_pairs_without_end() -> None:
 def test_a_chain_whose_ends_contradict_is_split() -> None:
     odds = {(1, 2): 5.0, (2, 3): 4.0, (1, 3): -7.0, (3, 4): 6.0, (1, 4): -7.0, (2, 4): -1.0}
     assert clustering.components(odds) == [[1, 2, 3, 4]]
-    assert clustering.agglomerate([1, 2, 3, 4], odds, 0.5) == [[1, 2], [3, 4]]
-    unsure = {pair: 3.0 if pair[1] == pair[0] + 1 else -1.0 for pair in combinations(range(3), 2)}
-    assert clustering.agglomerate([0, 1, 2], unsure, 0.5) == [[0, 1, 2]]
+    against = clustering.agglomerate([[1, 2, 3, 4]], odds, 0.5, lambda groups: [-7.0 for _ in groups])
+    assert against == [[1, 2], [3, 4]]
+    unsure = {pair: 3.0 if pair[1] == pair[0] + 1 else -4.0 for pair in combinations(range(3), 2)}
+    for both, groups in ((5.0, [[0, 1, 2]]), (-5.0, [[0, 1]])):
+        assert clustering.agglomerate([[0, 1, 2]], unsure, 0.5, lambda asked, both=both: [both] * len(asked)) == groups
+
+
+def test_merged_records_agree_as_well_as_their_best_pairs_do() -> None:
+    rows = people(300)
+    parts = [add(rows, 7, born=None, email=None), add(rows, 7, first=None, last=None, street=None)]
+    copy, other = add(rows, 7), add(rows, 7, born="1931-01-05", email=None)
+    linking = Linkage([Column(name, *encode(values)) for name, values in rows.items()], 0.65)
+    list(linking.steps())
+    whole, against = linking.merged_log_odds([([7], [copy]), ([7], [other])])
+    assert linking.merged_log_odds([(parts, [copy]), ([copy], parts)]) == [whole, whole]
+    # What one row leaves out does not hide that the other contradicts.
+    assert linking.merged_log_odds([(parts, [other])]) == [against] < [0.0] < [whole]
 
 
 @pytest.mark.parametrize(
@@ -185,7 +209,7 @@ def test_rows_that_are_nearly_the_same(db: FakeConnection, host: EchoHost) -> No
     rows = [("1", "Anna Lind", "1990-01-01"), ("2", "Ana Lind", "1990-01-01"), ("3", "Bo Berg", "1970-05-05")]
     rows += [(str(n), f"{chr(97 + n)}x Person{n}", f"19{10 + n}-01-02") for n in range(4, 20)]
     FakeCatalog(db).add("public.person", {"id": "integer", "name": "text", "born": "text"})
-    db.answer("AS c0", [{"k": key(int(n)), "c0": n, "c1": name, "c2": born} for n, name, born in rows])
+    db.answer("AS c1", [{"k": key(int(n)), "c0": n, "c1": name, "c2": born} for n, name, born in rows])
     (pair,) = duplicates.pairs(db, "person", None, 0.8)
     assert (pair["key_a"], pair["key_b"], pair["cluster"]) == (key(1), key(2), 1)
     assert pair["differs"] == ["name"]

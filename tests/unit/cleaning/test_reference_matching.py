@@ -36,6 +36,42 @@ def test_it_abstains(text: str) -> None:
     assert matched(text) == []
 
 
+COUNTRIES = ["Germany", "France", "Ivory Coast", "Australia", "South Korea", "Atlantis"]
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "value"),
+    [
+        ("Deutschland", COUNTRIES, "Germany"),
+        ("ドイツ", COUNTRIES, "Germany"),
+        ("Côte d'Ivoire", COUNTRIES, "Ivory Coast"),
+        ("Republic of Korea", COUNTRIES, "South Korea"),
+        ("FR", COUNTRIES, "France"),
+        ("Austrelia", COUNTRIES, "Australia"),
+        ("Atlantys", COUNTRIES, "Atlantis"),
+        ("allemand", ["English", "German", "French"], "German"),
+        ("€", ["Euro", "US Dollar", "Japanese Yen"], "Euro"),
+    ],
+)
+def test_names_of_other_languages_and_codes(text: str, values: list[str], value: str) -> None:
+    assert matched(text, values=values) == [value]
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        # As like to Australia as a misspelling of it.
+        ("Austria", COUNTRIES),
+        ("Autriche", COUNTRIES),
+        # Codes of states, of which most are a country's too.
+        ("Germany", ["AL", "AR", "CA", "CO", "DE", "GA", "IL", "IN", "LA", "MD"]),
+        ("Deutschland", ["Hamburg", "Bremen", "Berlin", "Germany"]),
+    ],
+)
+def test_what_is_not_in_the_list_is_not_found_by_its_name_elsewhere(text: str, values: list[str]) -> None:
+    assert matched(text, values=values) == []
+
+
 def test_values_that_differ_by_signs_only_share_the_probability() -> None:
     values = ["A.B.", "ab", "AB"]
     assert matched("AB", values=values) == ["AB"]

@@ -1,7 +1,9 @@
 """The task `reference_matching`: a process of the session's own finds values in lists by approximate string matching.
 
-A value that is equal but for case, accents and signs is the match. Else character trigrams weighted by their rarity
-(TF-IDF) give candidates, and a logistic regression over string similarities gives the probability that one is meant.
+A value that is equal but for case, accents and signs is the match. In a list of countries, languages or currencies,
+codes and names of many languages mean what they stand for (ISO 3166, 639 and 4217, CLDR). Else character trigrams
+weighted by their rarity (TF-IDF) give candidates, and a logistic regression over string similarities gives the
+probability that one is meant.
 Each message says in `do` what it is: a question (`match`), or a list (`begin`, `rows`, `end`).
 """
 
@@ -10,7 +12,8 @@ from __future__ import annotations
 import json
 import math
 from collections import OrderedDict, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +21,7 @@ from numpy.typing import NDArray
 from rapidfuzz import fuzz
 from rapidfuzz.distance import JaroWinkler
 
+from pg_llm.values.host import currencies, places
 from pg_llm.values.host.characters import folded
 
 # Lists that are kept, the last used ones.
@@ -29,6 +33,10 @@ _EXACT = 0.99
 # Learnt on generated lists, half of which were put away; tests/benchmarks/reference_lists.py has both.
 _WEIGHTS = (-12.2, -1.466, 9.852, 6.607, 5.138, 0.013, -1.515, 2.134, 2.393)
 _MIN_ALIKE = 0.85
+# A list of at most so many values is one of countries, languages or currencies if most of them are, read by more than a
+# code, as short codes of other things are often codes of these too.
+_READERS = (places.country, places.language, currencies.code)
+_MAX_READ, _CODE_LENGTH = 1000, 3
 
 
 class Match(NamedTuple):
@@ -70,21 +78,48 @@ class ReferenceList:
     def match(self, text: str, k: int, threshold: float) -> list[Match]:
         """At most k values that are meant with at least that probability, the most probable first."""
         form = folded(text[:_MAX_LENGTH])
-        if not form:
+        if not text.strip():
             return []
-        exact = self._exact.get(form, [])
+        exact = self._exact.get(form, []) if form else []
         if exact:
             # One that is written just so, or all that differ by signs only.
             same = [place for place in exact if self.values[place] == text] or exact
             found = [Match(place, _EXACT / len(same)) for place in same]
+        elif (meant := self._meant(text)) is not None:
+            found = [Match(place, _EXACT / len(meant)) for place in meant]
+        elif not form:
+            return []
         else:
-            places, features = self.candidates(form)
+            near, features = self.candidates(form)
             scores = 1 / (1 + np.exp(-(features @ np.array(_WEIGHTS[1:]) + _WEIGHTS[0])))
             # One at most is meant.
             scores = scores / max(1.0, float(scores.sum()))
-            found = [Match(int(place), float(score)) for place, score in zip(places, scores, strict=True)]
+            found = [Match(int(place), float(score)) for place, score in zip(near, scores, strict=True)]
         found.sort(key=lambda match: (-match.score, match.place))
         return [match for match in found[:k] if match.score >= threshold]
+
+    def _meant(self, text: str) -> Sequence[int] | None:
+        """The places of the country, language or currency that a text names, if the list is one of these."""
+        for read, of_code in self._meanings:
+            code = read(text[:_MAX_LENGTH])
+            if code is not None:
+                return of_code.get(code, ())
+        return None
+
+    @cached_property
+    def _meanings(self) -> list[tuple[Callable[[str], str | None], Mapping[str, Sequence[int]]]]:
+        """The readers of what most values are, and the places of the values by what they stand for."""
+        if len(self.values) > _MAX_READ:
+            return []
+        found: list[tuple[Callable[[str], str | None], Mapping[str, Sequence[int]]]] = []
+        for read in _READERS:
+            of_code: defaultdict[str, list[int]] = defaultdict(list)
+            for place, value in enumerate(self.values):
+                if len(value) > _CODE_LENGTH and (code := read(value[:_MAX_LENGTH])) is not None:
+                    of_code[code].append(place)
+            if 2 * sum(map(len, of_code.values())) > len(self.values):
+                found.append((read, of_code))
+        return found
 
     def candidates(self, form: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The places of the most similar values, and for each its similarities."""

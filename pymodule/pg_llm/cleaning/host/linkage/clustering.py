@@ -1,16 +1,19 @@
 """Clusters of pairs that match: connected components, split where members contradict one another.
 
-Within a component the groups that match best are joined first, as long as the log odds of all pairs between two groups
-are for a match on average (average linkage): A and C that differ stay apart although both are like B.
+Within a component the groups that match best are joined first, as long as two numbers together are for it: the log odds
+of all pairs between two groups on average (average linkage), and those of their merged records, which agree in a field
+where any of their pairs does. So A and C that differ stay apart although both are like B, while a person who moved is
+joined with both rows of the time before, of which only one says what the new row says too.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from itertools import combinations
 
 Edge = tuple[float, int, int]
+Groups = tuple[list[int], list[int]]
 # No pair counts more for or against a join.
 _MAX_LOG_ODDS = 8.0
 
@@ -50,21 +53,55 @@ def components(edges: Iterable[tuple[int, int]]) -> list[list[int]]:
     return list(found.values())
 
 
-def agglomerate(members: Sequence[int], log_odds: Mapping[tuple[int, int], float], least: float) -> list[list[int]]:
-    """Groups of members; `log_odds` has all pairs, the smaller first. Joins begin with pairs of at least `least`."""
+def agglomerate(
+    components: Iterable[Sequence[int]],
+    log_odds: Mapping[tuple[int, int], float],
+    least: float,
+    merged: Callable[[Sequence[Groups]], Sequence[float]],
+) -> list[list[int]]:
+    """The groups of each component; joins begin with pairs of at least `least`.
+
+    `log_odds` has all pairs of a component, the smaller first; `merged` gives those of two groups' merged records,
+    for many such at once.
+    """
+    found: list[list[int]] = []
+    running = [_joins(members, log_odds, least) for members in components]
+    answers: Sequence[float | None] = [None] * len(running)
+    while running:
+        asked, going = [], []
+        for each, answer in zip(running, answers, strict=True):
+            try:
+                # A generator that has not begun is sent None.
+                asked.append(each.send(answer))  # type: ignore[arg-type]
+                going.append(each)
+            except StopIteration as end:
+                found += end.value
+        running, answers = going, merged(asked)
+    return found
+
+
+def _joins(
+    members: Sequence[int], log_odds: Mapping[tuple[int, int], float], least: float
+) -> Generator[Groups, float, list[list[int]]]:
+    """The groups of one component; yields two groups and is sent the log odds of their merged records."""
     group_of = {member: member for member in members}
     groups = {member: [member] for member in members}
-    edges = sorted(((odds, *pair) for pair, odds in log_odds.items() if odds >= least), key=_descending)
-    for _, one, other in edges:
+    among = ((log_odds[pair], *pair) for pair in combinations(members, 2))
+    for odds, one, other in sorted((edge for edge in among if edge[0] >= least), key=_descending):
         first, second = sorted((group_of[one], group_of[other]))
         if first == second:
             continue
         across = [log_odds[min(a, b), max(a, b)] for a in groups[first] for b in groups[second]]
-        if sum(max(min(odds, _MAX_LOG_ODDS), -_MAX_LOG_ODDS) for odds in across) >= min(least, 0.0) * len(across):
+        both = odds if len(across) == 1 else (yield groups[first], groups[second])
+        if sum(map(_clipped, across)) / len(across) + _clipped(both) >= min(least, 0.0):
             for member in groups[second]:
                 group_of[member] = first
             groups[first] += groups.pop(second)
     return [sorted(group) for group in groups.values() if len(group) > 1]
+
+
+def _clipped(odds: float) -> float:
+    return max(min(odds, _MAX_LOG_ODDS), -_MAX_LOG_ODDS)
 
 
 def weakest_links(members: Sequence[int], log_odds: Mapping[tuple[int, int], float]) -> dict[tuple[int, int], float]:

@@ -29,7 +29,8 @@ _MAX_LENGTH = 200
 # The rarest words of a text, by which it is found.
 _RARE_WORDS = 3
 _SAMPLE, _MAX_DATE, _MOST = 300, 30, 0.7
-_NUMBER = re.compile(r"\d+")
+# Three numbers, two with a word between them, or one of eight digits.
+_DATE = re.compile(r"\D*\d+\D+\d+\D+\d+\D*|\d+\W*[^\W\d]{3,}\W*\d+|\d{8}")
 _PHONE = re.compile(r"(?:[-+()/. x]*\d)+")
 _MIN_PHONE, _MIN_DIVIDED = 7, 0.3
 _KINDS = {
@@ -172,7 +173,7 @@ def _mostly(counts: Mapping[str, int]) -> str | None:
     """What most values are, in whatever mixture of forms: dates, or phone numbers."""
     values = list(sample(counts))[:_SAMPLE]
     short = [value for value in values if len(value) <= _MAX_DATE]
-    if sum(len(_NUMBER.findall(value)) == 3 and bool(dates.readings(value)) for value in short) > _MOST * len(values):
+    if sum(bool(_DATE.fullmatch(value) and dates.readings(value)) for value in short) > _MOST * len(values):
         return "date"
     phones = [value for value in short if _PHONE.fullmatch(value) and len(_phone(value)) >= _MIN_PHONE]
     # Numbers without any sign are codes.
