@@ -78,18 +78,6 @@ def test_what_is_not_accounted_for_is_not_read(question: str) -> None:
     assert shop.sql(question) is None
 
 
-@pytest.mark.parametrize(
-    ("question", "condition"),
-    [
-        ("How many orders of the second round are there?", "round = 2"),
-    ],
-)
-def test_conditions_on_dates_and_ordinals(question: str, condition: str) -> None:
-    market = shop.schema()
-    market.tables[2].columns.append(SchemaColumn("round", "round", "integer", "number"))
-    assert shop.read(question, market)[0].sql == f"SELECT count(*) FROM orders WHERE {condition}"
-
-
 def test_words_before_one_noun_are_two_names() -> None:
     market = shop.schema()
     market.tables[0].columns[1:2] = [
