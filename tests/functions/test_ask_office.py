@@ -9,7 +9,7 @@ from nl2sql import OFFICE, load, own_questions, right
 from workbench.cluster import Cluster
 
 # Answered rightly when this was written.
-FEWEST_RIGHT = {"hotels": 23, "plant": 26, "vet": 18, "theatre": 14}
+FEWEST_RIGHT = {"hotels": 23, "plant": 27, "vet": 19, "theatre": 14}
 
 
 @pytest.mark.parametrize("name", OFFICE)
