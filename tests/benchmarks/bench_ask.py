@@ -22,7 +22,7 @@ import psycopg
 from ask_proposers import Answer, Proposer
 from ask_scores import Answered
 from database import install, value
-from nl2sql import FOLDER, HELD, SEEN, Question, load, own_questions, questions, right
+from nl2sql import FOLDER, HELD, OFFICE, SEEN, Question, load, own_questions, questions, right
 from workbench.bench import compared, shown
 from workbench.cluster import Cluster
 
@@ -49,8 +49,8 @@ def _databases(cluster: Cluster, asked: Sequence[Question]) -> dict[str, psycopg
 
 
 def _own(cluster: Cluster) -> Iterator[dict[str, Any]]:
-    """Our own questions, in two groups of databases."""
-    for kind, names in (("first", SEEN), ("second", HELD)):
+    """Our own questions, in groups of databases; short ones by themselves."""
+    for kind, names in (("first", SEEN), ("second", HELD), ("short", OFFICE)):
         asked = own_questions(names)
         databases = _databases(cluster, asked)
         empty = _answered(databases, asked, _nothing)
@@ -71,6 +71,7 @@ def _public(cluster: Cluster) -> Iterator[dict[str, Any]]:
             # Its prompt was written with the questions at even places before our eyes, and not those at odd ones.
             asked = asked[1::2]
             proposers["Qwen2.5-Coder-0.5B"] = ask_proposers.ask("qwen")
+            proposers["Qwen2.5-Coder-0.5B alone"] = ask_proposers.alone("qwen")
             peer, others = PLAIN, _answered(databases, asked, _plain)
         for name, proposer in proposers.items():
             yield from _shares(name, peer, others, _answered(databases, asked, proposer))

@@ -192,8 +192,13 @@ def test_a_column_of_the_wrong_table_is_put_right_without_asking_again(
     shop: psycopg.Connection, endpoint: FaultyEndpoint
 ) -> None:
     shop.execute("CREATE TABLE shelf (shelf_id int PRIMARY KEY, loaf_id int REFERENCES loaf, place text)")
-    samples(endpoint, "SELECT avg(S.grams) AS mean FROM loaf AS L LEFT JOIN shelf AS S ON S.loaf_id = L.loaf_id")
-    row = ask(shop)
-    assert row["rows"] == [{"mean": 700.0}]
-    assert "l.grams" in row["sql"]
+    slip = "SELECT avg(S.grams) AS mean FROM loaf AS L LEFT JOIN shelf AS S ON S.loaf_id = L.loaf_id"
+    samples(endpoint, slip, *["SELECT avg(grams) AS mean FROM loaf"] * 2)
+    assert ask(shop)["rows"] == [{"mean": 700.0}]
     assert len(endpoint.requests) == 3
+    # Samples that all have the slip are no agreement.
+    samples(endpoint, slip)
+    row = ask(shop, ODD.replace("outweigh", "exceed"))
+    assert row["rows"] is None
+    assert "l.grams" in row["sql"]
+    assert len(endpoint.requests) == 6

@@ -9,7 +9,7 @@ from nl2sql import OFFICE, load, own_questions, right
 from workbench.cluster import Cluster
 
 # Answered rightly when this was written.
-FEWEST_RIGHT = {"hotels": 23, "plant": 26, "vet": 18, "theatre": 14}
+FEWEST_RIGHT = {"hotels": 23, "plant": 27, "vet": 19, "theatre": 14}
 
 
 @pytest.mark.parametrize("name", OFFICE)
@@ -28,4 +28,4 @@ def test_without_a_model_none_is_answered_wrongly(cluster: Cluster, name: str) -
     cluster.sql(f"DROP DATABASE {name} WITH (FORCE)")
     assert [each for each in verdicts if each[0] == "wrong"] == []
     assert sum(each[0] == "right" for each in verdicts) >= FEWEST_RIGHT[name]
-    assert len(verdicts) >= 39
+    assert len(verdicts) >= 25

@@ -31,8 +31,8 @@ class Candidate:
     """A candidate query, and what running it gave.
 
     `source` is taught, grammar or model. `score`, from 0 to 1, is how well a query of the first two fits; one that a
-    model wrote has the `votes` of as many samples, and the `conversation` that it came of; one of the grammar its
-    `interpretation`.
+    model wrote has the `votes` of as many samples, and the `conversation` that it came of, and is `repaired` where its
+    columns were put right; one of the grammar has its `interpretation`.
     """
 
     sql: str
@@ -40,6 +40,7 @@ class Candidate:
     score: float = 0.0
     votes: int = 0
     conversation: Conversation = field(default_factory=list)
+    repaired: bool = False
     validated: ValidatedQuery | None = None
     result: Result | None = None
     failure: str = ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pg_llm.ask import column_repair, execution
 from pg_llm.ask.candidates import Candidate
@@ -57,7 +58,7 @@ def _repaired(db: Connection, candidates: Sequence[Candidate], scope: Scope, sch
             told = json.loads(models.run_without_model(db, "sql_check", [candidate.sql], purpose="columns")[0])
             sql = column_repair.repaired(told, schema) if "columns" in told else None
             if sql is not None:
-                again = Candidate(sql, "model", votes=candidate.votes, conversation=candidate.conversation)
+                again = replace(candidate, sql=sql, repaired=True, failure="")
                 tried.append((place, again))
     execution.run(db, [again for _, again in tried], scope)
     mended = {place: again for place, again in tried if again.result is not None}

@@ -45,6 +45,18 @@ _LIMIT = re.compile(r"\blimit\s++\d++\s*+;?+\s*+$")
 _ROWS = re.compile(r"\blimit\s++(\d++)\s*+;?+\s*+$")
 # A year that a number is compared with.
 _YEAR = re.compile(r"(?:=|<|>|between|and)\s*((?:19|20)\d\d)\b(?!-)")
+# A number that something is compared with, other than a part of a date; 0, 1 and 2 (both) are said by many words.
+_PART_OF_DATE = re.compile(
+    r"(?:extract|date_part)\s*+\([^()]*+\)(?:::\w++)?+\s*+(?:[<>=]++|between)\s*+\d++(?:\s*+and\s*+\d++)?+"
+)
+_NUMBER = re.compile(r"(?:[<>=]|\bbetween|\band)\s*+(\d++(?:\.\d++)?+)(?![-:/\w])")
+_SMALL = {0.0, 1.0, 2.0}
+# Words by which one number stands for another: two hours are 120 minutes.
+_UNIT = re.compile(
+    r"\b(?:second|minute|hour|day|week|month|quarter|year|decade|half|double|dozen)s?\b|秒|分钟|小时|天|周|月|季|年|半|倍",
+    re.I,
+)
+_WHOLE_YEAR = re.compile(r"(?:19|20)\d\d")
 _COUNTED = re.compile(r"count\s*\(\s*(?:distinct\s+)?[\w.*]+\s*\)\s*(?:as \w+\s*)?(?:,|from)")
 _ASKS_MEAN = re.compile(rf"{_AVERAGE.pattern}|{_SHARE.pattern}|typical|usual|均", re.I)
 _ASKS_LIMIT = re.compile(
@@ -88,7 +100,9 @@ def unasked(linked: LinkedQuestion, sql: str, before: str = "") -> list[str]:
     question, text = f"{before} {linked.question}", sql.lower()
     does = (("avg", _MEAN, _ASKS_MEAN), ("limit", _LIMIT, _ASKS_LIMIT), ("count", _COUNTED, _ASKS_COUNT))
     found = [name for name, done, asked in does if done.search(text) and not asked.search(question)]
-    return found + list(_unasked_numbers(question.lower(), text)) + list(_unasked_values(question.lower(), linked, sql))
+    found += _unasked_numbers(question.lower(), text)
+    found += [] if before else _unasked_bounds(linked, text)
+    return found + list(_unasked_values(question.lower(), linked, sql))
 
 
 def _unasked_numbers(question: str, text: str) -> Iterator[str]:
@@ -102,6 +116,17 @@ def _unasked_numbers(question: str, text: str) -> Iterator[str]:
     years = {int(year) for year in _YEAR.findall(text)}
     if not RELATIVE_TIME.search(question):
         yield from (str(year) for year in sorted(years) if not {year - 1, year, year + 1} & said)
+
+
+def _unasked_bounds(linked: LinkedQuestion, text: str) -> Iterator[str]:
+    """A number to compare with that the question does not say: at least 3 is also more than 2, 20 % is .2."""
+    if _UNIT.search(linked.question):
+        return
+    said = {anchor.number for anchor in linked.anchors if anchor.kind == "number"}
+    near = _SMALL.union(*({number, number - 1, number + 1, number / 100, 1 - number / 100} for number in said))
+    for number in dict.fromkeys(_NUMBER.findall(_PART_OF_DATE.sub("", _LITERAL.sub("''", text)))):
+        if float(number) not in near and not _WHOLE_YEAR.fullmatch(number):
+            yield number
 
 
 def _unasked_values(question: str, linked: LinkedQuestion, sql: str) -> Iterator[str]:

@@ -181,7 +181,8 @@ def group_results(
             group.own = _own_confidence(mine, own)
         written = [member for member in group.members if member.source == "model"]
         if written and writer is not None:
-            group.votes = sum(member.votes for member in written)
+            # Who names columns of the wrong tables is as likely to join the wrong ones in each sample.
+            group.votes = sum(member.votes for member in written if not member.repaired) or 1
             group.model = writer.reliability.confidence(group.votes, writer.samples)
             group.doubts = min((_doubts(member, linked, schema, before) for member in written), key=len)
             group.model = _doubted(group.model) if group.doubts else group.model

@@ -78,18 +78,6 @@ def test_what_is_not_accounted_for_is_not_read(question: str) -> None:
     assert shop.sql(question) is None
 
 
-@pytest.mark.parametrize(
-    ("question", "condition"),
-    [
-        ("How many orders of the second round are there?", "round = 2"),
-    ],
-)
-def test_conditions_on_dates_and_ordinals(question: str, condition: str) -> None:
-    market = shop.schema()
-    market.tables[2].columns.append(SchemaColumn("round", "round", "integer", "number"))
-    assert shop.read(question, market)[0].sql == f"SELECT count(*) FROM orders WHERE {condition}"
-
-
 def test_words_before_one_noun_are_two_names() -> None:
     market = shop.schema()
     market.tables[0].columns[1:2] = [
@@ -140,3 +128,11 @@ def test_a_name_with_its_table_cut_short_names_rows() -> None:
     market.tables[0].columns[1] = SchemaColumn("agent_name", "agent_name", "text", "text")
     assert shop.read("List all products", market)[0].sql == "SELECT prod_name FROM products"
     assert shop.read("List all customers", market)[0].sql == "SELECT customer_id FROM customers"
+
+
+def test_a_unit_is_no_part_of_what_a_column_holds() -> None:
+    market = shop.schema()
+    market.tables[1].columns.append(SchemaColumn("weight_kg", "weight_kg", "numeric", "number"))
+    read = shop.read("average weight per category", market)[0]
+    assert read.sql == "SELECT category, avg(weight_kg) AS avg_weight_kg FROM products GROUP BY category"
+    assert read.score >= 0.6

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 from pg_llm.ask import operations
+from pg_llm.ask.linking import question as question_linking
 from pg_llm.ask.mention import LinkedQuestion
+from pg_llm.ask.schema import Schema
 
 COUNT, LIST = "SELECT count(*) FROM t", "SELECT name FROM t"
 
@@ -61,3 +63,22 @@ def test_operations_that_are_missing(question: str, sql: str, missing: list[str]
 )
 def test_what_nobody_asked_for(question: str, sql: str, unasked: list[str]) -> None:
     assert operations.unasked(LinkedQuestion(question, [], [], [], [], False), sql) == unasked
+
+
+@pytest.mark.parametrize(
+    ("question", "sql", "unasked"),
+    [
+        ("Which guests are gold members?", "SELECT name FROM guest WHERE age > 60 AND tier = 'gold 7'", ["60"]),
+        ("Guests of at least 60", "SELECT name FROM guest WHERE age > 59 AND active = 1", []),
+        ("Cars under 25 thousand", "SELECT name FROM car WHERE price < 25000", []),
+        ("Vendors paid over 15,000", "SELECT name FROM vendor GROUP BY name HAVING sum(paid) > 15000", []),
+        ("A share above 20 %", "SELECT name FROM car WHERE share > 0.2", []),
+        ("Plays longer than two hours", "SELECT title FROM play WHERE minutes > 120", []),
+        ("Orders in March", "SELECT count(*) FROM orders WHERE extract(month FROM ordered) = 3", []),
+        ("Orders between 10 and 20", "SELECT * FROM orders WHERE amount BETWEEN 10 AND 30", ["30"]),
+        ("Orders that are open", "SELECT * FROM orders WHERE ordered > '2026-01-05' AND made = 2026", []),
+    ],
+)
+def test_numbers_that_nobody_asked_for(question: str, sql: str, unasked: list[str]) -> None:
+    numbers = question_linking.link(question, Schema([]), [], "2026-11-30")
+    assert list(operations._unasked_bounds(numbers, sql.lower())) == unasked

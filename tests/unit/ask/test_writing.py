@@ -115,18 +115,18 @@ def test_a_model_that_fails_is_told_and_the_rest_answers(library: Any, writes: A
 
 
 def test_of_two_that_are_sure_of_different_results_neither_may_be(library: Any, writes: Any) -> None:
-    library.results = {"pages > 3": [[5]]}
+    library.results = {"pages > 1": [[5]]}
     alone = answering.suggest_sql(library, BOOKS, None, None)["confidence"]
-    writes("SELECT count(*) FROM book WHERE pages > 3")
+    writes("SELECT count(*) FROM book WHERE pages > 1")
     row = answering.answer(library, BOOKS, None, "writer")
     assert row["confidence"] < 0.6 < alone
     assert row["rows"] is None
 
 
 def test_of_two_results_an_empty_one_is_likelier_wrong(library: Any, writes: Any) -> None:
-    library.results = {"pages > 3": [[5]], "count(*)": [[0]]}
+    library.results = {"pages > 1": [[5]], "count(*)": [[0]]}
     assert answering.answer(library, BOOKS, None, None)["rows"] == [{"answer": 0}]
-    writes("SELECT count(*) FROM book WHERE pages > 3")
+    writes("SELECT count(*) FROM book WHERE pages > 1")
     assert answering.answer(library, BOOKS, None, "writer")["rows"] == [{"answer": 5}]
 
 
@@ -144,8 +144,8 @@ def test_a_model_known_to_be_wrong_raises_nothing(library: Any, writes: Any, agr
     alone = answering.suggest_sql(library, doubted, None, None)
     assert 0 < alone["confidence"] < 0.6
     library.answer("FROM llm.ask_calibration", [{"agreeing": 3, "asked": 30, "right": 0}])
-    library.results = {"pages > 3": [[5]]}
-    writes(alone["sql"] if agrees else "SELECT count(*) FROM book WHERE pages > 3")
+    library.results = {"pages > 1": [[5]]}
+    writes(alone["sql"] if agrees else "SELECT count(*) FROM book WHERE pages > 1")
     row = answering.suggest_sql(library, doubted, None, "writer")
     assert (row["sql"], row["confidence"]) == (alone["sql"], alone["confidence"])
 

@@ -20,7 +20,6 @@ _LEAST_SCORE = 0.4
 _DETERMINERS = {"the", "all", "every", "each", "any", "those", "our", "me"}
 # Words that a request may follow.
 _ASKING = {"i", "we", "you", "please", "to", "and", "can", "could", "would", "me", "then", "d"}
-_AFFIXES = {"start": "start", "begin": "start", "end": "end"}
 # Verbs before the verb of a question.
 _AUXILIARIES = {"do", "does", "did"}
 # Names by meaning alone: what they are worth beside names by their words, and from which similarity on.
@@ -46,7 +45,7 @@ def find_anchors(
     index = NameIndex(schema)
     found = [*_names(tokens, index, schema), *_values(tokens, values), *_numbers(tokens), *_operators(tokens)]
     found += _metrics(question, tokens, schema)
-    found += [*_rates(tokens, found), *_affixes(tokens)]
+    found += _rates(tokens, found)
     for period in times.find_periods(question, datetime.date.fromisoformat(today)):
         inside = [n for n, token in enumerate(tokens) if token.start < period.stop and token.end > period.start]
         found.append(
@@ -159,23 +158,8 @@ def _rates(tokens: Sequence[Token], found: Sequence[Anchor]) -> Iterator[Anchor]
             yield Anchor("ratio", n, n + 1, meaning=("1",), text=token.text)
 
 
-def _affixes(tokens: Sequence[Token]) -> Iterator[Anchor]:
-    """How a text begins or ends: starts with the letter J, ending in "berg"."""
-    for n, token in enumerate(tokens):
-        rest = n + 2
-        if token.stem not in _AFFIXES or n + 1 >= len(tokens) or tokens[n + 1].text.lower() not in ("with", "in"):
-            continue
-        while rest < len(tokens) and tokens[rest].text in ("the", "a", "an", "letter", "word", "string"):
-            rest += 1
-        said = tokens[rest] if rest < len(tokens) else None
-        if said and (said.kind == "quoted" or (len(said.text) == 1 and said.text.isupper())):
-            yield Anchor("affix", n, rest + 1, text=said.text, meaning=(_AFFIXES[token.stem],))
-
-
 def _numbers(tokens: Sequence[Token]) -> Iterator[Anchor]:
     for n, token in enumerate(tokens):
-        if token.text.lower() in operators.ORDINALS:
-            yield Anchor("ordinal", n, n + 1, number=operators.ORDINALS[token.text.lower()])
         number = _number(token)
         if number is None:
             continue
@@ -183,8 +167,6 @@ def _numbers(tokens: Sequence[Token]) -> Iterator[Anchor]:
         factor = operators.MULTIPLIERS.get(following)
         if factor and (len(following) > 1 or tokens[n + 1].chinese or tokens[n + 1].start == token.end):
             yield Anchor("number", n, n + 2, number=number * factor)
-        if following in ("st", "nd", "rd", "th"):
-            yield Anchor("ordinal", n, n + 2, number=number)
         yield Anchor("number", n, n + 1, number=number)
 
 

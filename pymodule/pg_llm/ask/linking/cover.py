@@ -18,7 +18,7 @@ _UNSURE = 4.0
 # A name or value as sure as that is never a word without content.
 _SURE = 0.9
 _NAMES = ("table", "column")
-_LIKE_NAMES = ("number", "period", "label", "echo")
+_LIKE_NAMES = ("number", "period", "label")
 _GLUE, _SUPPORT, _OPERATOR = 0.3, 1.6, 0.25
 # Options of one span are kept as far as this from the best, and so many assignments are tried.
 _MARGIN = 2.0

@@ -209,8 +209,6 @@ NUMBER_WORDS = {
     word: number
     for number, word in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())
 } | {"twenty": 20, "fifty": 50, "hundred": 100}
-_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
-ORDINALS = {word: number for number, word in enumerate(_ORDINALS, 1)}
 CHINESE_DIGITS = {digit: number for number, digit in enumerate("零一二三四五六七八九十")} | {"两": 2}
 MULTIPLIERS = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6, "billion": 1e9, "万": 1e4, "亿": 1e8, "千": 1e3}
 # Verbs that say no more than that rows of two tables are related, where they stand beside both.

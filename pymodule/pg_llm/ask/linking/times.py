@@ -64,19 +64,6 @@ def add_months(day: Day, count: int) -> Day:
     return Day(months // 12, months % 12 + 1, 1)
 
 
-def unit_of(begin: Day, end: Day) -> str | None:
-    """The year, quarter or month that begins and ends so."""
-    lengths = {"year": 12, "quarter": 3, "month": 1}
-    return next(
-        (
-            unit
-            for unit, length in lengths.items()
-            if begin.day == 1 and (begin.month - 1) % length == 0 and add_months(begin, length) == end
-        ),
-        None,
-    )
-
-
 _EXPRESSION = re.compile(
     rf"""(?<![\w.])(?:
       (?P<iso>(?:19|20)\d\d[-/]\d{{1,2}}[-/]\d{{1,2}})

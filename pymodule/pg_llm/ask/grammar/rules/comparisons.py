@@ -29,11 +29,11 @@ def bound(clause: Clause, index: int) -> bool:
 
 
 def equality(clause: Clause, index: int) -> bool:
-    """A number beside its column: rating 5, 3 bedrooms, the second floor."""
-    number = clause.at(index, "number", "ordinal")
+    """A number beside its column: rating 5, 3 bedrooms."""
+    number = clause.at(index, "number")
     if number is None or clause.at(index - 1, "sup") or clause.at(index + 1, "sup"):
         return False
-    for place in (index - 1, index + 1) if number.kind == "number" else (index + 1,):
+    for place in (index - 1, index + 1):
         column = clause.at(place, "column")
         if column is None or clause.column(column).kind != "number":
             continue
