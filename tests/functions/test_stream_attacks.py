@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from database import value
 from psycopg import errors, sql
-from streams import Reader, create, payments
+from streams import Reader, create, payments, wait_for
 
 Connect = Callable[..., psycopg.Connection]
 Start = Callable[..., subprocess.Popen[str]]
@@ -44,13 +44,6 @@ def attacker(db: psycopg.Connection, role: str, connect: Connect) -> psycopg.Con
     connection = connect(role)
     connection.execute("SET search_path = theirs, public")
     return connection
-
-
-def wait_for(db: psycopg.Connection, query: str, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not value(db, query):
-        assert time.monotonic() < deadline, query
-        time.sleep(0.02)
 
 
 def test_a_name_that_another_transaction_takes_first_is_not_taken_over(
