@@ -41,14 +41,13 @@ def shop(remote: Cluster) -> Iterator[psycopg.Connection]:
     """A database with a table that is published; its slots are dropped afterwards."""
     with psycopg.connect(remote.dsn(), autocommit=True) as maintenance:
         maintenance.execute("CREATE DATABASE shop")
-        with psycopg.connect(remote.dsn("shop"), autocommit=True) as db:
-            db.execute(TABLE)
-            yield db
+    with psycopg.connect(remote.dsn("shop"), autocommit=True) as db:
+        db.execute(TABLE)
+        yield db
+    with psycopg.connect(remote.dsn(), autocommit=True) as maintenance:
         maintenance.execute("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active")
-        for _ in range(100):
-            if not value(maintenance, "SELECT count(*) FROM pg_replication_slots WHERE active"):
-                break
-        maintenance.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active")
+        wait_for(maintenance, "SELECT count(*) = 0 FROM pg_replication_slots WHERE active")
+        maintenance.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots")
         maintenance.execute("DROP DATABASE shop WITH (FORCE)")
 
 
@@ -138,6 +137,29 @@ def test_a_large_transaction_is_taken_in_pieces_and_once_whatever_is_lost(
     shop.execute("INSERT INTO ticket (id) VALUES (40000)")
     db.execute("CALL stream_resume('tickets')")
     wait_for(db, "SELECT count(*) = 30002 FROM ticket")
+
+
+def test_each_change_arrives_once_though_its_server_crashes(
+    db: psycopg.Connection, shop: psycopg.Connection, remote: Cluster, start: Start
+) -> None:
+    create(db, key=None)
+    start(db.info.dsn, **settings(shop))
+    wait_for_slot(db)
+    for first in range(0, 1500, 300):
+        with psycopg.connect(remote.dsn("shop"), autocommit=True) as writer:
+            # Nothing that was committed is lost there.
+            writer.execute("SET synchronous_commit = on")
+            for n in range(first, first + 300):
+                writer.execute("INSERT INTO ticket (id) VALUES (%s)", (n,))
+        # What was acknowledged last is forgotten by it, and comes again.
+        wait_for(db, f"SELECT count(*) > {first} FROM ticket")
+        remote.kill()
+        remote.start()
+    wait_for(db, "SELECT count(*) >= 1500 FROM ticket", 60)
+    with psycopg.connect(remote.dsn("shop"), autocommit=True) as writer:
+        writer.execute("INSERT INTO ticket (id) VALUES (1500)")
+    wait_for(db, "SELECT count(*) FILTER (WHERE id = 1500) = 1 FROM ticket")
+    assert value(db, "SELECT count(*) = 1501 AND count(DISTINCT id) = 1501 FROM ticket")
 
 
 def test_a_large_value_that_did_not_change_is_a_dead_letter_unless_the_log_has_it(
