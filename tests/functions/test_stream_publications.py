@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -179,6 +180,27 @@ def test_a_large_value_that_did_not_change_is_a_dead_letter_unless_the_log_has_i
     shop.execute("ALTER TABLE ticket REPLICA IDENTITY FULL")
     shop.execute("UPDATE ticket SET amount = 3")
     wait_for(db, "SELECT bool_and(amount = 3 AND length(body) = 10000) FROM ticket")
+
+
+def test_a_worker_that_hangs_is_replaced(db: psycopg.Connection, shop: psycopg.Connection, start: Start) -> None:
+    create(db, key=None)
+    hung = start(db.info.dsn, **settings(shop))
+    wait_for_slot(db)
+    start(db.info.dsn, **settings(shop))
+    shop.execute("INSERT INTO ticket (id) VALUES (1)")
+    wait_for(db, "SELECT count(*) = 1 FROM ticket")
+    # Whoever waits holds no connection there.
+    assert value(shop, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'walsender'") == 1
+    hung.send_signal(signal.SIGSTOP)
+    shop.execute("INSERT INTO ticket (id) VALUES (2)")
+    wait_for(db, "SELECT count(*) = 2 FROM ticket", 60)
+    hung.send_signal(signal.SIGCONT)
+    shop.execute("INSERT INTO ticket (id) VALUES (3)")
+    wait_for(db, "SELECT count(*) = 3 FROM ticket")
+    # Much that is of no interest keeps nobody from the lease.
+    shop.execute("INSERT INTO other SELECT n FROM generate_series(1, 100000) AS n")
+    shop.execute("INSERT INTO ticket (id) VALUES (4)")
+    wait_for(db, "SELECT count(*) = 4 AND count(DISTINCT id) = 4 FROM ticket")
 
 
 def test_columns_may_come_and_go(db: psycopg.Connection, shop: psycopg.Connection, start: Start) -> None:
