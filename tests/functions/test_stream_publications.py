@@ -203,6 +203,20 @@ def test_a_worker_that_hangs_is_replaced(db: psycopg.Connection, shop: psycopg.C
     wait_for(db, "SELECT count(*) = 4 AND count(DISTINCT id) = 4 FROM ticket")
 
 
+def test_the_author_of_a_value_writes_no_other_one(
+    db: psycopg.Connection, shop: psycopg.Connection, start: Start
+) -> None:
+    # Declared as what it is not there.
+    create(db, columns='["id bigint", "body jsonb", "tags text[]"]', key=None)
+    start(db.info.dsn, **settings(shop))
+    wait_for_slot(db)
+    forged = '1, "id": 99'
+    shop.execute("INSERT INTO ticket (id, body, tags) VALUES (1, %s, ARRAY[%s])", (forged, '"], "id": 99, "x": ["'))
+    shop.execute("INSERT INTO ticket (id, body) VALUES (2, '{\"a\": 1}'), (3, %s)", ("[" * 100_000,))
+    wait_for(db, "SELECT count(*) = 3 FROM ticket")
+    assert db.execute("SELECT id, body FROM ticket WHERE id < 3 ORDER BY id").fetchall() == [(1, forged), (2, {"a": 1})]
+
+
 def test_columns_may_come_and_go(db: psycopg.Connection, shop: psycopg.Connection, start: Start) -> None:
     create(db)
     start(db.info.dsn, **settings(shop))

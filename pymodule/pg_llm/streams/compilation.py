@@ -11,7 +11,7 @@ from pg_llm.columns import batching
 from pg_llm.database import catalog, search_path
 from pg_llm.database.connection import Connection, DatabaseError
 from pg_llm.database.quoting import quote_ident
-from pg_llm.errors import InvalidInput
+from pg_llm.errors import InsufficientPrivilege, InvalidInput
 from pg_llm.streams import transform
 from pg_llm.streams.definition import Stream
 
@@ -24,6 +24,7 @@ _TEMPORARY = """
     WHERE r.ev_class = 'pg_temp.stream_view'::regclass AND c.relnamespace = pg_my_temp_schema()
     AND c.relname NOT IN ('batch', 'stream_view') LIMIT 1
 """
+_NO_RIGHT = "42501"
 # What follows an expression that is the only column of such a view.
 _VALUE = " AS stream_value\n   FROM "
 # As the server writes it: SELECT … FROM batch, perhaps with a condition, and nothing else.
@@ -122,7 +123,10 @@ def _read(db: Connection, what: str, query: str, batch: str | None = None) -> st
     except _Finished as done:
         return done.text.strip().removesuffix(";")
     except DatabaseError as error:
-        if error.sqlstate.startswith(("0A", "22", "42")) and error.sqlstate != "42501":
+        if error.sqlstate == _NO_RIGHT:
+            hint = "GRANT TEMPORARY ON DATABASE … lets it be read."
+            raise InsufficientPrivilege(f"the {what} cannot be read: {error}", hint=hint) from None
+        if error.sqlstate.startswith(("0A", "22", "42")):
             raise InvalidInput(f"the {what} cannot be read: {error}", hint=error.hint) from None
         raise
 

@@ -177,7 +177,8 @@ class Publication(Source):
         """A text, of which the database makes what the column has; but JSON and arrays are themselves in JSON."""
         if value is None:
             return "null"
-        if type_ in ("json", "jsonb"):
+        # Only what is JSON by itself: the author of a text could write more fields of the record.
+        if type_ in ("json", "jsonb") and _is_json(value):
             return value
         return json.dumps(self._arrays.load(value.encode()) if type_.endswith("[]") else value, ensure_ascii=False)
 
@@ -187,3 +188,11 @@ class Publication(Source):
         self._told = time.monotonic()
         if self._server is not None:
             self._server.send(status(self._done))
+
+
+def _is_json(value: str) -> bool:
+    try:
+        json.loads(value)
+    except (ValueError, RecursionError):
+        return False
+    return True
