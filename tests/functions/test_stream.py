@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from database import value
-from psycopg import errors
+from psycopg import errors, sql
 from streams import KAFKA, Reader, create, payments
 
 Connect = Callable[..., psycopg.Connection]
@@ -420,6 +420,18 @@ def test_calls_for_one_text_are_made_for_a_batch_at_once(db: psycopg.Connection)
     ours = db.execute("SELECT id, body, kind, label FROM payment ORDER BY id").fetchall()
     assert len(ours) == 7
     assert ours == db.execute("SELECT id, body, kind, substr(label, 2) FROM other ORDER BY id").fetchall()
+
+
+def test_without_temporary_tables_no_transform_is_read(db: psycopg.Connection, connect: Connect, role: str) -> None:
+    name = sql.Identifier(role)
+    db.execute(sql.SQL("CREATE SCHEMA own AUTHORIZATION {}").format(name))
+    db.execute(sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(sql.Identifier(db.info.dbname)))
+    owner = connect(role)
+    create(owner, target="own.payment")
+    with pytest.raises(errors.InsufficientPrivilege) as caught:
+        create(owner, target="own.payment", transform="SELECT * FROM batch")
+    assert "GRANT TEMPORARY" in str(caught.value.diag.message_hint)
+    db.execute(sql.SQL("GRANT TEMPORARY ON DATABASE {} TO PUBLIC").format(sql.Identifier(db.info.dbname)))
 
 
 def test_a_transform_means_later_what_it_meant(db: psycopg.Connection) -> None:

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from database import value
 from psycopg import errors, sql
-from streams import Reader, create, payments
+from streams import Reader, create, payments, wait_for
 
 Connect = Callable[..., psycopg.Connection]
 Start = Callable[..., subprocess.Popen[str]]
@@ -44,13 +44,6 @@ def attacker(db: psycopg.Connection, role: str, connect: Connect) -> psycopg.Con
     connection = connect(role)
     connection.execute("SET search_path = theirs, public")
     return connection
-
-
-def wait_for(db: psycopg.Connection, query: str, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not value(db, query):
-        assert time.monotonic() < deadline, query
-        time.sleep(0.02)
 
 
 def test_a_name_that_another_transaction_takes_first_is_not_taken_over(
@@ -183,12 +176,14 @@ def test_a_function_that_somebody_makes_later_is_not_called_by_a_stream(
         columns='["id bigint", "body varchar"]',
         transform="SELECT id, label(body) AS label, lower(body) AS b FROM batch",
     )
+    db.execute("CALL stream_alert('mine', 'payments', 'label(b::varchar) = label', dedupe => 'label(b::varchar)')")
     for name in ("label", "lower"):
         attacker.execute(
             f"CREATE FUNCTION public.{name}(varchar) RETURNS text LANGUAGE sql AS $$ SELECT current_user::text $$"
         )
     assert Reader(db, "payments").write([json.dumps({"id": 1, "body": "B"})]) == 1
     assert db.execute("SELECT label, b FROM payment").fetchall() == [("mine", "b")]
+    assert value(db, "SELECT dedupe_key FROM llm.all_stream_alarm") == "mine"
 
 
 def test_a_pattern_without_end_stops_no_other_stream(

@@ -26,7 +26,7 @@ import psycopg
 import pytest
 from database import value
 from psycopg import errors
-from streams import Start, workers
+from streams import Start, wait_for, workers
 
 SCHEMA = {
     "type": "record",
@@ -70,13 +70,6 @@ def create(db: psycopg.Connection, **source: Any) -> None:
         "CALL stream_create('events', %s, 'event', '[\"id bigint\", \"body text\"]', max_delay => '50 ms')",
         (json.dumps(source),),
     )
-
-
-def wait_for(db: psycopg.Connection, query: str, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not value(db, query):
-        assert time.monotonic() < deadline, (query, db.execute("SELECT * FROM stream_stats").fetchall())
-        time.sleep(0.02)
 
 
 def test_redis(db: psycopg.Connection, start: Start, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import kafka
 import psycopg
 import pytest
 from database import value
-from streams import Start, workers
+from streams import Start, wait_for, workers
 
 
 @pytest.fixture
@@ -29,13 +29,6 @@ def start() -> Iterator[Start]:
 def broker() -> Iterator[str]:
     with kafka.tansu() as address:
         yield address
-
-
-def wait_for(db: psycopg.Connection, query: str, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not value(db, query):
-        assert time.monotonic() < deadline, (query, db.execute("SELECT * FROM stream_stats").fetchall())
-        time.sleep(0.02)
 
 
 def create(db: psycopg.Connection, servers: str, topic: str, target: str = "event", **options: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -41,14 +42,13 @@ def shop(remote: Cluster) -> Iterator[psycopg.Connection]:
     """A database with a table that is published; its slots are dropped afterwards."""
     with psycopg.connect(remote.dsn(), autocommit=True) as maintenance:
         maintenance.execute("CREATE DATABASE shop")
-        with psycopg.connect(remote.dsn("shop"), autocommit=True) as db:
-            db.execute(TABLE)
-            yield db
+    with psycopg.connect(remote.dsn("shop"), autocommit=True) as db:
+        db.execute(TABLE)
+        yield db
+    with psycopg.connect(remote.dsn(), autocommit=True) as maintenance:
         maintenance.execute("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active")
-        for _ in range(100):
-            if not value(maintenance, "SELECT count(*) FROM pg_replication_slots WHERE active"):
-                break
-        maintenance.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active")
+        wait_for(maintenance, "SELECT count(*) = 0 FROM pg_replication_slots WHERE active")
+        maintenance.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots")
         maintenance.execute("DROP DATABASE shop WITH (FORCE)")
 
 
@@ -140,6 +140,29 @@ def test_a_large_transaction_is_taken_in_pieces_and_once_whatever_is_lost(
     wait_for(db, "SELECT count(*) = 30002 FROM ticket")
 
 
+def test_each_change_arrives_once_though_its_server_crashes(
+    db: psycopg.Connection, shop: psycopg.Connection, remote: Cluster, start: Start
+) -> None:
+    create(db, key=None)
+    start(db.info.dsn, **settings(shop))
+    wait_for_slot(db)
+    for first in range(0, 1500, 300):
+        with psycopg.connect(remote.dsn("shop"), autocommit=True) as writer:
+            # Nothing that was committed is lost there.
+            writer.execute("SET synchronous_commit = on")
+            for n in range(first, first + 300):
+                writer.execute("INSERT INTO ticket (id) VALUES (%s)", (n,))
+        # What was acknowledged last is forgotten by it, and comes again.
+        wait_for(db, f"SELECT count(*) > {first} FROM ticket")
+        remote.kill()
+        remote.start()
+    wait_for(db, "SELECT count(*) >= 1500 FROM ticket", 60)
+    with psycopg.connect(remote.dsn("shop"), autocommit=True) as writer:
+        writer.execute("INSERT INTO ticket (id) VALUES (1500)")
+    wait_for(db, "SELECT count(*) FILTER (WHERE id = 1500) = 1 FROM ticket")
+    assert value(db, "SELECT count(*) = 1501 AND count(DISTINCT id) = 1501 FROM ticket")
+
+
 def test_a_large_value_that_did_not_change_is_a_dead_letter_unless_the_log_has_it(
     db: psycopg.Connection, shop: psycopg.Connection, start: Start
 ) -> None:
@@ -157,6 +180,41 @@ def test_a_large_value_that_did_not_change_is_a_dead_letter_unless_the_log_has_i
     shop.execute("ALTER TABLE ticket REPLICA IDENTITY FULL")
     shop.execute("UPDATE ticket SET amount = 3")
     wait_for(db, "SELECT bool_and(amount = 3 AND length(body) = 10000) FROM ticket")
+
+
+def test_a_worker_that_hangs_is_replaced(db: psycopg.Connection, shop: psycopg.Connection, start: Start) -> None:
+    create(db, key=None)
+    hung = start(db.info.dsn, **settings(shop))
+    wait_for_slot(db)
+    start(db.info.dsn, **settings(shop))
+    shop.execute("INSERT INTO ticket (id) VALUES (1)")
+    wait_for(db, "SELECT count(*) = 1 FROM ticket")
+    # Whoever waits holds no connection there.
+    assert value(shop, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'walsender'") == 1
+    hung.send_signal(signal.SIGSTOP)
+    shop.execute("INSERT INTO ticket (id) VALUES (2)")
+    wait_for(db, "SELECT count(*) = 2 FROM ticket", 60)
+    hung.send_signal(signal.SIGCONT)
+    shop.execute("INSERT INTO ticket (id) VALUES (3)")
+    wait_for(db, "SELECT count(*) = 3 FROM ticket")
+    # Much that is of no interest keeps nobody from the lease.
+    shop.execute("INSERT INTO other SELECT n FROM generate_series(1, 100000) AS n")
+    shop.execute("INSERT INTO ticket (id) VALUES (4)")
+    wait_for(db, "SELECT count(*) = 4 AND count(DISTINCT id) = 4 FROM ticket")
+
+
+def test_the_author_of_a_value_writes_no_other_one(
+    db: psycopg.Connection, shop: psycopg.Connection, start: Start
+) -> None:
+    # Declared as what it is not there.
+    create(db, columns='["id bigint", "body jsonb", "tags text[]"]', key=None)
+    start(db.info.dsn, **settings(shop))
+    wait_for_slot(db)
+    forged = '1, "id": 99'
+    shop.execute("INSERT INTO ticket (id, body, tags) VALUES (1, %s, ARRAY[%s])", (forged, '"], "id": 99, "x": ["'))
+    shop.execute("INSERT INTO ticket (id, body) VALUES (2, '{\"a\": 1}'), (3, %s)", ("[" * 100_000,))
+    wait_for(db, "SELECT count(*) = 3 FROM ticket")
+    assert db.execute("SELECT id, body FROM ticket WHERE id < 3 ORDER BY id").fetchall() == [(1, forged), (2, {"a": 1})]
 
 
 def test_columns_may_come_and_go(db: psycopg.Connection, shop: psycopg.Connection, start: Start) -> None:

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from database import value
 from psycopg import errors
-from streams import Reader, Start, create, payments, workers
+from streams import Reader, Start, create, payments, wait_for, workers
 
 
 class Message(NamedTuple):
@@ -59,13 +59,6 @@ def received(servers: str, topic: str, number: int, seconds: float = 30) -> list
         )
     consumer.close()
     return found
-
-
-def wait_for(db: psycopg.Connection, query: str, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not value(db, query):
-        assert time.monotonic() < deadline, (query, db.execute("SELECT * FROM stream_stats").fetchall())
-        time.sleep(0.02)
 
 
 def publish(db: psycopg.Connection, name: str, source: str, topic: str, to: dict[str, Any], **options: Any) -> None:

@@ -41,8 +41,14 @@ def wait_for(db: psycopg.Connection, query: str, seconds: float = 30) -> None:
     """Wait until a query gives true."""
     deadline = time.monotonic() + seconds
     while not value(db, query):
-        assert time.monotonic() < deadline, query
+        assert time.monotonic() < deadline, (query, _stats(db))
         time.sleep(0.02)
+
+
+def _stats(db: psycopg.Connection) -> list[tuple[Any, ...]]:
+    """What is known of streams, where the extension is."""
+    there = value(db, "SELECT to_regclass('stream_stats') IS NOT NULL")
+    return db.execute("SELECT * FROM stream_stats").fetchall() if there else []
 
 
 class Reader:

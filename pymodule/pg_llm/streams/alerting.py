@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from pg_llm.database import search_path
 from pg_llm.database.connection import Connection, DatabaseError, Row
 from pg_llm.database.security_context import as_extension_owner
 from pg_llm.errors import InvalidInput, UndefinedStream
-from pg_llm.streams import alerts, anomaly, comparison, definition, lifecycle, windowing, writing
+from pg_llm.streams import alerts, anomaly, comparison, compilation, definition, lifecycle, windowing, writing
 from pg_llm.streams.definition import Stream
 
 ACTIONS = (*alerts.AT_ONCE, "webhook", "kafka")
@@ -72,8 +73,14 @@ def create(
     alert = alerts.Alert(0, name, window, condition, told, dedupe, cooldown, chosen, settings, relation, groups)
     _check_score(stream, alert)
     db.run_as(stream.owner, lambda: _check(db, stream, alert))
+    resolved = replace(
+        alert,
+        condition=compilation.resolved_expression(db, "condition", relation, condition),
+        dedupe=dedupe and compilation.resolved_expression(db, "expression of dedupe", relation, dedupe),
+    )
+    db.run_as(stream.owner, lambda: _check(db, stream, resolved))
     writing.lock_all(db, stream.id)
-    _insert(db, stream, alert)
+    _insert(db, stream, resolved)
 
 
 def find(db: Connection, name: str) -> int | None:

@@ -1,6 +1,6 @@
-"""A transform as it is kept: with every name resolved, so that it means later what it meant, and in its batch form.
+"""A transform or condition as it is kept: with every name resolved, so that it means later what it meant.
 
-PostgreSQL itself reads it, as a view over an empty table like a batch, and says what it has read.
+PostgreSQL itself reads it, as a view, and says what it has read. A plain transform is put in its batch form.
 """
 
 from __future__ import annotations
@@ -11,19 +11,22 @@ from pg_llm.columns import batching
 from pg_llm.database import catalog, search_path
 from pg_llm.database.connection import Connection, DatabaseError
 from pg_llm.database.quoting import quote_ident
-from pg_llm.errors import InvalidInput
+from pg_llm.errors import InsufficientPrivilege, InvalidInput
 from pg_llm.streams import transform
 from pg_llm.streams.definition import Stream
 
-_DEFINITION = "SELECT pg_get_viewdef('pg_temp.stream_transform'::regclass) AS text"
+_DEFINITION = "SELECT pg_get_viewdef('pg_temp.stream_view'::regclass) AS text"
 # What lies in the session's own schema, beside the batch.
 _TEMPORARY = """
     SELECT format('%I', c.relname) AS name FROM pg_rewrite AS r
     JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
     JOIN pg_class AS c ON d.refclassid = 'pg_class'::regclass AND c.oid = d.refobjid
-    WHERE r.ev_class = 'pg_temp.stream_transform'::regclass AND c.relnamespace = pg_my_temp_schema()
-    AND c.relname NOT IN ('batch', 'stream_transform') LIMIT 1
+    WHERE r.ev_class = 'pg_temp.stream_view'::regclass AND c.relnamespace = pg_my_temp_schema()
+    AND c.relname NOT IN ('batch', 'stream_view') LIMIT 1
 """
+_NO_RIGHT = "42501"
+# What follows an expression that is the only column of such a view.
+_VALUE = " AS stream_value\n   FROM "
 # As the server writes it: SELECT … FROM batch, perhaps with a condition, and nothing else.
 _NAME = r'[a-z_][a-z0-9_$]*|"(?:[^"]|"")+"'
 _PLAIN = re.compile(
@@ -44,16 +47,25 @@ class _Finished(Exception):
 
 def resolved(db: Connection, stream: Stream) -> str:
     """The transform as the server reads it, under the caller's search path. Raises InvalidInput."""
-    try:
-        # The exception rolls the savepoint back, and with it table and view.
-        with db.savepoint():
-            raise _Finished(_read(db, stream))
-    except _Finished as done:
-        return done.text
-    except DatabaseError as error:
-        if error.sqlstate.startswith(("0A", "22", "42")) and error.sqlstate != "42501":
-            raise InvalidInput(f"the transform cannot be read: {error}", hint=error.hint) from None
-        raise
+    text = transform.select(stream)
+    columns = [(quote_ident(name), type_) for name, type_ in stream.columns]
+    if transform.names_metadata(text):
+        columns += transform.METADATA.items()
+    batch = f"CREATE TEMPORARY TABLE batch ({', '.join(' '.join(column) for column in columns)})"
+    return _read(db, "transform", text, batch)
+
+
+def resolved_expression(db: Connection, what: str, relation: str, expression: str) -> str:
+    """An expression over a row `r` of a relation, and `score`, as the server reads it under the caller's search path.
+
+    `what` it is goes into the message. Raises InvalidInput.
+    """
+    query = (
+        f"SELECT (\n{expression}\n) AS stream_value FROM {relation} AS r"
+        " CROSS JOIN (SELECT NULL::pg_catalog.float8 AS score) AS stream_score"
+    )
+    text = _read(db, what, query)
+    return text[: text.rindex(_VALUE)].removeprefix("SELECT ")
 
 
 def batched(text: str, columns: list[str], schema: str) -> str | None:
@@ -96,20 +108,27 @@ def batched(text: str, columns: list[str], schema: str) -> str | None:
     )
 
 
-def _read(db: Connection, stream: Stream) -> str:
-    text = transform.select(stream)
-    columns = [(quote_ident(name), type_) for name, type_ in stream.columns]
-    if transform.names_metadata(text):
-        columns += transform.METADATA.items()
-    db.execute(f"CREATE TEMPORARY TABLE batch ({', '.join(' '.join(column) for column in columns)})")
-    db.execute(f"CREATE TEMPORARY VIEW stream_transform AS\n{text}")
-    with search_path.pinned(db):
-        if rows := db.query_unprepared(_TEMPORARY):
-            raise InvalidInput(
-                f"the transform reads the temporary table {rows[0]['name']}, which only this session has"
-            )
-        definition: str = db.query_unprepared(_DEFINITION)[0]["text"]
-    return definition.strip().removesuffix(";")
+def _read(db: Connection, what: str, query: str, batch: str | None = None) -> str:
+    try:
+        # The exception rolls the savepoint back, and with it table and view.
+        with db.savepoint():
+            if batch is not None:
+                db.execute(batch)
+            db.execute(f"CREATE TEMPORARY VIEW stream_view AS\n{query}")
+            with search_path.pinned(db):
+                if rows := db.query_unprepared(_TEMPORARY):
+                    name = rows[0]["name"]
+                    raise InvalidInput(f"the {what} reads the temporary table {name}, which only this session has")
+                raise _Finished(db.query_unprepared(_DEFINITION)[0]["text"])
+    except _Finished as done:
+        return done.text.strip().removesuffix(";")
+    except DatabaseError as error:
+        if error.sqlstate == _NO_RIGHT:
+            hint = "GRANT TEMPORARY ON DATABASE … lets it be read."
+            raise InsufficientPrivilege(f"the {what} cannot be read: {error}", hint=hint) from None
+        if error.sqlstate.startswith(("0A", "22", "42")):
+            raise InvalidInput(f"the {what} cannot be read: {error}", hint=error.hint) from None
+        raise
 
 
 def schema(db: Connection) -> str:

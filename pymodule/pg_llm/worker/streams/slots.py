@@ -10,6 +10,7 @@ import psycopg
 
 from pg_llm.worker.streams import publication
 from pg_llm.worker.streams.source import SourceFailed
+from pg_llm.worker.streams.walsender import conninfo
 
 _log = logging.getLogger(__name__)
 _VARIABLE = "PG_LLM_POSTGRES_"
@@ -31,7 +32,7 @@ def drop_forgotten(connection: psycopg.Connection[Any]) -> None:
     prefix = publication.prefix(connection)
     for name in servers():
         try:
-            with psycopg.connect(publication.conninfo(name), autocommit=True) as there:
+            with psycopg.connect(conninfo(name), autocommit=True) as there:
                 slots = there.execute(_OURS, (prefix,)).fetchall()
                 # After these: a slot is made when its stream is there.
                 read = {row[0] for row in connection.execute("SELECT llm.stream_slots(%s)", (name,)).fetchall()}
