@@ -2,8 +2,8 @@
 
 With RAHA=3 also beside three seeds of Raha and Baran (PyPI raha 1.26, in an environment of its own), 20 minutes more.
 Nothing in the product knows these tables: no name, value or rule of theirs. PART=damage is the part on tables that
-spreadsheet_damage.py spoils; the others are values, extraction, duplicates, persons and tables. PERSONS=1000000 says
-how many persons are made.
+spreadsheet_damage.py spoils, PART=misspellings that on tables of real names; the others are values, extraction,
+duplicates, persons and tables. PERSONS=1000000 says how many persons are made.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import damage_scores
+import misspelling_scores
 import persons
 import psycopg
 import splink_peer
@@ -50,6 +52,7 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
             "duplicates": _duplicates(db),
             "persons": _persons(db),
             "damage": damage_scores.rows(partial(_damage, db)),
+            "misspellings": misspelling_scores.rows(partial(_misspellings, db)),
             "tables": (row for table in tables for part in (_quality, _clean, _growth) for row in part(db, *table)),
         }
         return shown(row for part in parts(there) for row in there[part])
@@ -59,6 +62,14 @@ def _damage(db: psycopg.Connection, name: str, damaged: Damaged) -> dict[Cell, s
     load(db, name, damaged.pair.names, damaged.pair.dirty)
     changes = _changes(db, name, damaged.pair, [])
     return {cell: (new or "") if state == "proposed" else None for cell, (new, state) in changes.items()}
+
+
+def _misspellings(db: psycopg.Connection, name: str, pair: Pair) -> misspelling_scores.Proposals:
+    load(db, name, pair.names, pair.dirty)
+    query = """SELECT (key ->> 'id')::int, "column", new, confidence FROM llm.change
+               WHERE run = %s AND state = 'proposed'"""
+    found = db.execute(query, (_run(db, name, []),)).fetchall()
+    return {(row, pair.names.index(column)): (new, confidence) for row, column, new, confidence in found}
 
 
 def _values(db: psycopg.Connection) -> Iterator[dict[str, Any]]:
@@ -213,15 +224,21 @@ def _repair(db: psycopg.Connection, name: str, pair: Pair, marked: int, seed: in
 
 
 def _changes(db: psycopg.Connection, name: str, pair: Pair, labels: list[Any]) -> dict[Cell, tuple[str | None, str]]:
-    found = db.execute("SELECT llm_find_errors(%s::regclass, labels => %s)", (f'"{name}"', Jsonb(labels))).fetchone()
-    assert found is not None
-    db.execute("SELECT llm_propose_repairs(%s)", found)
     places = {row[0]: number for number, row in enumerate(pair.dirty)}
     query = 'SELECT key ->> %s, "column", new, state FROM llm.change WHERE run = %s'
     return {
         (places[key], pair.names.index(column)): (new, state)
-        for key, column, new, state in db.execute(query, (pair.names[0], found[0]))
+        for key, column, new, state in db.execute(query, (pair.names[0], _run(db, name, labels)))
     }
+
+
+def _run(db: psycopg.Connection, name: str, labels: list[Any]) -> UUID:
+    """A run that has found the table's errors and proposed repairs."""
+    found = db.execute("SELECT llm_find_errors(%s::regclass, labels => %s)", (f'"{name}"', Jsonb(labels))).fetchone()
+    assert found is not None
+    db.execute("SELECT llm_propose_repairs(%s)", found)
+    run: UUID = found[0]
+    return run
 
 
 def _clean(db: psycopg.Connection, name: str, pair: Pair) -> Iterator[dict[str, Any]]:

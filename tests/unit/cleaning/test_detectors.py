@@ -318,7 +318,35 @@ def test_many_misspellings_of_one_value_bear_one_another_out() -> None:
     of = table(kind=[*[right] * 500, *["children's ward"] * 400, *wrong])
     assert set(proposed(of).values()) == {right}
     assert len(proposed(of)) == len(wrong)
-    assert applied(table(kind=[*[right] * 500, *["children's ward"] * 400, wrong[0]])) == {}
+    # Letters that fit together may be those of another word.
+    alone = table(kind=[*[right] * 500, *["children's ward"] * 400, right.replace("acute", "acete")])
+    assert set(proposed(alone).values()) == {right}
+    assert applied(alone) == {}
+
+
+NAMES = ("Kristin", "Margaret", "Dorothy", "Stephanie", "Virginia", "Deborah", "Gloria", "Beverly", "Judith", "Hannah")
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5, 40])
+def test_rare_names_that_are_attested_are_not_written_over(rows: int) -> None:
+    slips = ["Margarbet", "Dorofhy", "Stephqnie", "Virgiinia", "Debrah", "Glhoria", "Bevwrly", "Judihth"]
+    values: list[Value] = [*[name for name in NAMES for _ in range(900)], *["Kirstin"] * rows, *slips]
+    first = len(NAMES) * 900
+    written = applied(table(name=values))
+    assert not {(first + row, 0) for row in range(rows)} & written.keys()
+    assert len(written) >= 6
+
+
+def test_a_misspelling_that_many_rows_share_is_proposed_and_spoils_no_others() -> None:
+    slips = ["Margarbet", "Dorofhy", "Stephqnie", "Virgiinia", "Debrah", "Glhoria", "Bevwrly", "Judihth"]
+    middling = [f"{name} {title}" for name in NAMES for title in ("Senior", "Junior", "Third", "Fourth")]
+    shared = ["Hanbnah"] * 60
+    values: list[Value] = [*[name for name in NAMES for _ in range(900)], *middling * 12, *shared, *slips]
+    found = proposed(table(name=values))
+    first = len(values) - len(slips) - len(shared)
+    assert {found.get((first + row, 0)) for row in range(len(shared))} == {"Hannah"}
+    # Values of a dozen rows are no evidence against slips of one cell.
+    assert sum((len(values) - 1 - n, 0) in applied(table(name=values)) for n in range(len(slips))) >= 6
 
 
 ISO = [f"20{10 + n % 12}-{1 + n % 12:02}-{1 + n % 28:02}" for n in range(300)]
