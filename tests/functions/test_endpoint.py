@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -257,6 +258,115 @@ def test_a_column_has_the_error_of_its_row_whatever_the_setting(
     rows = db.execute("SELECT id, value, error ~ 'HTTP 400: the text is too long' FROM note_answer ORDER BY id")
     assert rows.fetchall() == [(1, "A", None), (2, None, True)]
     assert value(db, "SHOW llm.on_error") == setting
+
+
+# Several servers of one model.
+
+
+@pytest.fixture
+def others() -> Iterator[list[FaultyEndpoint]]:
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(FaultyEndpoint().running()) for _ in range(2)]
+
+
+def test_no_row_is_lost_when_servers_of_a_model_die(db: psycopg.Connection, others: list[FaultyEndpoint]) -> None:
+    """One is killed, one hangs and one gives 500s, each after its fifth answer; one works on."""
+    hanging, working = others
+    with FaultyEndpoint().running() as failing, contextlib.ExitStack() as until_killed:
+        killed = until_killed.enter_context(FaultyEndpoint().running())
+        fleet = [hanging, killed, failing, working]
+        for server in fleet:
+            server.behaviour = lambda request: Reply(chat(request.prompt.upper()), delay=0.02)
+        register(
+            db,
+            "fleet",
+            "generation",
+            fleet[0].source(),
+            replicas=[server.source() for server in fleet[1:]],
+            timeout=2,
+            concurrency=4,
+            price_in=1,
+        )
+        for server, reply in ((hanging, Reply(hangs=True)), (failing, FAULTS[1])):
+            server.behaviour = lambda request, server=server, reply=reply: (  # type: ignore[misc]
+                echo(request) if len(server.requests) <= 5 else reply
+            )
+
+        def kill() -> None:
+            while len(killed.requests) < 5:
+                time.sleep(0.005)
+            until_killed.close()
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        prompts: list[str | None] = [*(f"prompt {number}" for number in range(300)), None]
+        rows = write(db, prompts, "fleet")
+        killer.join()
+    assert rows == [(place, text and text.upper()) for place, text in enumerate(prompts, 1)]
+    assert len(working.requests) > 100
+    # Of a text that was asked twice the answer that came is what counts.
+    used = "SELECT texts, tokens_in, money FROM llm_usage WHERE model = 'fleet'"
+    assert db.execute(used).fetchall() == [(300, 1800, pytest.approx(1800 / 1e6))]
+    shown = "SELECT source, jsonb_array_length(options -> 'replicas'), task FROM llm_models WHERE name = 'fleet'"
+    assert db.execute(shown).fetchall() == [(hanging.source(), 3, "generation")]
+
+
+def test_vectors_of_several_servers_are_of_one_model(
+    db: psycopg.Connection, faulty: FaultyEndpoint, others: list[FaultyEndpoint]
+) -> None:
+    texts = ["x" * length for length in range(1, 41)]
+    register(db, "many", "embedding", faulty.source(), replicas=[each.source() for each in others], batch_size=2)
+    call = "SELECT embedding::text FROM llm_embed_batch(%s, %s)"
+    assert db.execute(call, (texts, "many")).fetchall() == db.execute(call, (texts, "vectors")).fetchall()
+    assert all(len(server.requests) > 1 for server in others)
+    # The servers of a model that is registered change; what it is does not.
+    before = [len(server.requests) for server in (faulty, *others)]
+    replaced = "UPDATE llm.model SET options = options || %s WHERE name = 'many' RETURNING digest"
+    assert (
+        db.execute(replaced, (json.dumps({"replicas": [others[1].source()]}),)).fetchall()
+        == db.execute("SELECT digest FROM llm.model WHERE name = 'vectors'").fetchall()
+    )
+    db.execute(call, ([f"other {text}" for text in texts], "many"))
+    after = [len(server.requests) for server in (faulty, *others)]
+    assert [now > then for then, now in zip(before, after, strict=True)] == [True, False, True]
+    others[0].behaviour = lambda request: Reply({"data": [{"index": 0, "embedding": [0.0, 0.0, 1.0]}]})
+    with pytest.raises(errors.IoError, match="its vectors are not those of the other servers") as caught:
+        register(db, "mixed", "embedding", faulty.source(), replicas=[each.source() for each in others])
+    assert "same model" in str(caught.value.diag.message_hint)
+    assert value(db, "SELECT count(*) FROM llm_models WHERE name = 'mixed'") == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"replicas": ["http://10.0.0.1/v1"]}, "in the clear"),
+        ({"replicas": ["http://ann:sesame@127.0.0.1/v1"]}, "holds no password"),
+        ({"replicas": ["https://host/v1", "https://host/v1#big"]}, "given twice"),
+        ({"replicas": [{"source": "https://host/v1", "api_key_file": "../../postgresql.conf"}]}, "not the name of a"),
+        ({"replicas": [{"source": "https://host/v1", "key": "sesame"}]}, 'invalid value for model option "replicas"'),
+        ({"replicas": []}, 'invalid value for model option "replicas"'),
+        ({"replicas": "https://host/v1"}, 'invalid value for model option "replicas"'),
+    ],
+)
+def test_replicas_that_are_refused(
+    db: psycopg.Connection, faulty: FaultyEndpoint, options: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(errors.InvalidParameterValue, match=says) as caught:
+        register(db, "never", "generation", faulty.source(), **options)
+    assert caught.value.diag.message_hint
+    assert "sesame" not in str(caught.value.diag.message_primary) or "invalid value" in says
+    assert not faulty.prompts()
+
+
+def test_only_who_may_register_names_replicas(db: psycopg.Connection, faulty: FaultyEndpoint, connect: Connect) -> None:
+    db.execute("CREATE ROLE nobody_much")
+    db.execute("SET ROLE nobody_much")
+    with pytest.raises(errors.InsufficientPrivilege):
+        register(db, "mine", "generation", faulty.source(), replicas=["http://127.0.0.1:1/v1"])
+    with pytest.raises(errors.InsufficientPrivilege):
+        db.execute("UPDATE llm.model SET options = '{}' WHERE name = 'big'")
+    db.execute("RESET ROLE")
+    db.execute("DROP ROLE nobody_much")
 
 
 # Sessions that share an endpoint.

@@ -6,6 +6,7 @@ import contextlib
 import http.server
 import json
 import select
+import socket
 import ssl
 import threading
 import time
@@ -80,6 +81,7 @@ class FaultyEndpoint:
         self._times: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._ended = threading.Event()
+        self._connections: set[socket.socket] = set()
         self.port = 0
 
     def source(self, path: str = "/v1", model: str = "big") -> str:
@@ -100,6 +102,15 @@ class FaultyEndpoint:
                 content = self.rfile.read(int(self.headers["Content-Length"]))
                 with endpoint._count(), contextlib.suppress(OSError):
                     endpoint._reply(self, endpoint._receive(self, content))
+
+            def setup(self) -> None:
+                super().setup()
+                endpoint._connections.add(self.connection)
+
+            def finish(self) -> None:
+                endpoint._connections.discard(self.connection)
+                with contextlib.suppress(OSError):
+                    super().finish()
 
             def log_message(self, *_: object) -> None:
                 """Keep the test's output clean."""
@@ -123,6 +134,10 @@ class FaultyEndpoint:
                 self._ended.set()
                 server.shutdown()
                 thread.join()
+                # As a process that ends does, with answers on their way.
+                for connection in [*self._connections]:
+                    with contextlib.suppress(OSError):
+                        connection.shutdown(socket.SHUT_RDWR)
 
     @contextlib.contextmanager
     def _count(self) -> Iterator[None]:

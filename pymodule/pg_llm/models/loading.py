@@ -115,6 +115,11 @@ def resolve(spec: ModelSpec) -> ModelSpec:
             "option redact_before is of endpoints: what this model reads stays on the server",
             hint="Leave it out; llm_redact() gives texts without personal data.",
         )
+    if "replicas" in spec.options and not source.is_endpoint(spec.source):
+        raise InvalidInput(
+            "option replicas is of endpoints: this model runs in the model host",
+            hint="Leave it out, or register the address of a server as the source.",
+        )
     if source.is_endpoint(spec.source):
         return replace(spec, digest=hashlib.sha256(spec.source.encode()).hexdigest())
     folder = source.folder(spec)

@@ -37,11 +37,19 @@ OPTIONS: dict[str, tuple[type[Any], str]] = {
     ),
     "api_key_env": (str, "name of the server's environment variable that holds an endpoint's key"),
     "api_key_file": (str, "name of the file that holds it, in the folder `pg_llm/keys` of the data directory"),
+    "replicas": (
+        list,
+        "addresses of further servers of an endpoint's model, as texts or as"
+        ' `{"source": "https://host/v1", "api_key_file": "name"}` with keys of their own',
+    ),
     "allow_http": (bool, "`true` lets texts and key go in the clear to an `http://` address on another machine"),
     "timeout": (int, "seconds that a whole answer of an endpoint may take, 60 by default"),
     "retries": (int, "tries after the first one, 5 by default"),
-    "concurrency": (int, "requests at a time, of all sessions together, 16 by default"),
-    "rate_limit": (dict, 'what may be sent in a minute: `{"requests": 60, "tokens": 100000}`, or one of them'),
+    "concurrency": (int, "requests at a time to each server, of all sessions together, 16 by default"),
+    "rate_limit": (
+        dict,
+        'what may be sent to each server in a minute: `{"requests": 60, "tokens": 100000}`, or one of them',
+    ),
     "batch_size": (int, "texts of one request for embeddings or relevance, 32 by default"),
     "max_response": (str, "size of an answer at most, `8MB` by default"),
     "max_completion_tokens": (bool, "`true` limits an answer by the field of this name instead of `max_tokens`"),
@@ -60,7 +68,8 @@ REDACTORS = ("rampart", "lac", "en-core-web-sm")
 _CHOICES = {"device": ("cpu", "cuda"), "engine": ("onnx", "torch"), "precision": ("fp32", "int8")}
 _RANGES = {"timeout": (1, 3600), "retries": (0, 20), "concurrency": (1, 256), "batch_size": (1, 2048)}
 _MAX_PRICE = 1_000_000
-_KINDS = {str: "a text", int: "a whole number", bool: "true or false", dict: "a JSON object"}
+_MAX_REPLICAS = 64
+_KINDS = {str: "a text", int: "a whole number", bool: "true or false", dict: "a JSON object", list: "a JSON array"}
 # What a request has anyway, or what its answer would be read wrongly with.
 _OWN_FIELDS = {"model", "messages", "input", "query", "documents", "stream", "n"}
 _OWN_HEADERS = {"accept-encoding", "connection", "content-length", "content-type", "host", "transfer-encoding"}
@@ -141,12 +150,22 @@ def _wanted(name: str, value: Any) -> str | None:
         limits = value.values()
         is_right = value.keys() <= {"requests", "tokens"} and all(type(limit) is int and limit > 0 for limit in limits)
         return None if is_right else "requests, tokens or both, each a number over 0"
+    if name == "replicas":
+        is_right = 0 < len(value) <= _MAX_REPLICAS and all(map(_is_replica, value))
+        return None if is_right else f"1 to {_MAX_REPLICAS} addresses, or objects with source and the place of a key"
     if name == "extra_body":
         return f"other fields than {', '.join(sorted(_OWN_FIELDS))}" if value.keys() & _OWN_FIELDS else None
     if name == "headers":
         is_right = all(_is_header(field, text) for field, text in value.items())
         return None if is_right else "names and texts in ASCII; a key is named by api_key_env"
     return None
+
+
+def _is_replica(value: Any) -> bool:
+    if isinstance(value, dict):
+        are_texts = all(isinstance(each, str) for each in value.values())
+        return are_texts and "source" in value and value.keys() <= {"source", "api_key_env", "api_key_file"}
+    return isinstance(value, str)
 
 
 def _is_header(name: str, value: Any) -> bool:

@@ -20,7 +20,7 @@ import pytest
 from faulty_endpoint import Behaviour, FaultyEndpoint, Reply, Request, chat, echo
 from pg_llm.errors import EndpointFailed, Error, InvalidModel, TextRefused, to_others
 from pg_llm.models import event_loop, loading
-from pg_llm.models.endpoint import address, transport
+from pg_llm.models.endpoint import address, replica, transport
 from pg_llm.models.endpoint.batches import EndpointEmbedding, EndpointRanking
 from pg_llm.models.endpoint.chat import EndpointGeneration
 from pg_llm.models.endpoint.engine import Content
@@ -298,10 +298,10 @@ def test_all_wait_as_long_as_the_endpoint_asks(server: FaultyEndpoint) -> None:
     first, second = (model.prompt([{"role": "user", "content": prompt}], Sampling(5)) for prompt in "ab")
     begun = time.monotonic()
     waiting = model.submit([first])
-    wait_until(lambda: model._transport._resume_at > begun)
+    wait_until(lambda: model._transport._replicas[0].resume_at > begun)
     assert model.submit([second]).result() == ["B"]
     assert waiting.result() == ["A"]
-    assert min(received.values()) >= model._transport._resume_at >= begun + 0.5
+    assert min(received.values()) >= model._transport._replicas[0].resume_at >= begun + 0.5
 
 
 def test_so_many_requests_at_a_time(server: FaultyEndpoint) -> None:
@@ -644,7 +644,7 @@ def test_addresses_and_keys_that_are_refused(source: str, options: dict[str, Any
     ],
 )
 def test_addresses_that_are_taken(source: str, options: dict[str, Any]) -> None:
-    found = address.Address.of(ModelSpec("m", "generation", source, options=options))
+    found = address.Address.of(source, **options)
     assert found.resource("chat/completions").path.endswith("/v1/chat/completions")
     assert found.resource("x").query == found.base.query
 
@@ -679,9 +679,9 @@ def test_certificates_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert "SSL_CERT_FILE" in output.error.hint
         assert secure.requests == []
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
-        transport._certificates.cache_clear()
+        replica._certificates.cache_clear()
         assert ask(EndpointGeneration(source), ["a"]) == ["A"]
-        transport._certificates.cache_clear()
+        replica._certificates.cache_clear()
 
 
 def test_signals_go_to_other_threads() -> None:

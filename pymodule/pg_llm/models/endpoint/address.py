@@ -1,12 +1,14 @@
-"""Where an endpoint is, and the key that it wants."""
+"""Where the servers of an endpoint are, and the keys that they want."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -28,9 +30,9 @@ class Address:
     model: str
 
     @classmethod
-    def of(cls, spec: ModelSpec) -> Address:
-        """The address in a model's source. Raises InvalidModel for one that is none, or that would give things away."""
-        written, _, model = spec.source.partition("#")
+    def of(cls, source: str, *, allow_http: bool = False) -> Address:
+        """The address in a source. Raises InvalidModel for one that is none, or that would give things away."""
+        written, _, model = source.partition("#")
         try:
             base = httpx.URL(written)
         except (httpx.InvalidURL, ValueError) as error:
@@ -43,7 +45,7 @@ class Address:
                 "the address of an endpoint holds no password, as everybody can read it",
                 hint="Name the variable of the server's environment that has the key: option api_key_env.",
             )
-        if base.scheme == "http" and not is_loopback(base.host) and not spec.options.get("allow_http"):
+        if base.scheme == "http" and not is_loopback(base.host) and not allow_http:
             raise InvalidModel(
                 f'texts and key would go to "{base.host}" in the clear',
                 hint="""Write https://, or accept it: options => '{"allow_http": true}'.""",
@@ -53,6 +55,22 @@ class Address:
     def resource(self, name: str) -> httpx.URL:
         """The address of a resource below the base."""
         return self.base.copy_with(path=f"{self.base.path.rstrip('/')}/{name}")
+
+
+def servers(spec: ModelSpec) -> list[tuple[Address, Key]]:
+    """The server in a model's source and its replicas, each with its key. Raises InvalidModel."""
+    allow_http = bool(spec.options.get("allow_http"))
+    first = Address.of(spec.source, allow_http=allow_http)
+    found = {first: Key(spec.options)}
+    for written in spec.options.get("replicas", ()):
+        options = written if isinstance(written, dict) else {**spec.options, "source": written}
+        source = options["source"]
+        named = source if "#" in source else f"{source}#{first.model}"
+        address = Address.of(named, allow_http=allow_http)
+        if address in found:
+            raise InvalidModel(f'the address "{source}" is given twice', hint="Name each server once.")
+        found[address] = Key(options)
+    return [*found.items()]
 
 
 def is_loopback(host: str) -> bool:
@@ -66,9 +84,9 @@ def is_loopback(host: str) -> bool:
 class Key:
     """The key of an API, read whenever it is sent: from the server's environment, or a file that may change."""
 
-    def __init__(self, spec: ModelSpec) -> None:
-        self._variable = spec.options.get("api_key_env")
-        self._file = spec.options.get("api_key_file")
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._variable = options.get("api_key_env")
+        self._file = options.get("api_key_file")
         if self._variable and self._file:
             raise InvalidModel("the key of an endpoint comes from a variable or from a file, not from both")
         if self._file and not _FILE.fullmatch(self._file):

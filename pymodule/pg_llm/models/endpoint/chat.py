@@ -12,8 +12,9 @@ from typing import Any
 from pg_llm.errors import TextRefused
 from pg_llm.models.endpoint import choice, json_schema, json_text, redaction
 from pg_llm.models.endpoint.engine import TOKEN, Content, Endpoint
+from pg_llm.models.endpoint.failure import RequestFailed
 from pg_llm.models.endpoint.redaction import Labels
-from pg_llm.models.endpoint.transport import RequestFailed, tokens_used
+from pg_llm.models.endpoint.replica import tokens_used, unusable
 from pg_llm.models.engine import Message, Sampling, Text, Window, Written
 from pg_llm.models.personal_data import Find
 from pg_llm.models.spec import ModelSpec
@@ -28,6 +29,7 @@ _ABOUT_LABELS = (
     "Labels in brackets, such as [person_1], stand for names and numbers that you are not told. Write them as they are"
     " where you would write what they stand for."
 )
+_WANTED = "a chat completion"
 # Tokens for a choice in JSON; a model that thinks before needs most of them.
 _MAX_CHOICE = 1024
 
@@ -158,30 +160,31 @@ class EndpointGeneration(Endpoint):
             **more,
         }
         tokens_in = _tokens(messages)
-        answer = await self._transport.post("chat/completions", body, tokens_in + sampling.max_tokens)
+        return await self._transport.post(
+            "chat/completions", body, tokens_in + sampling.max_tokens, lambda answer: self._read(answer, tokens_in)
+        )
+
+    def _read(self, answer: Any, tokens_in: int) -> _Answer:
+        """A completion in the JSON that came; `tokens_in` is an estimate. Raises RequestFailed."""
         choices = answer.get("choices") if isinstance(answer, dict) else None
         if not isinstance(choices, list) or not choices:
             other = f"JSON of another kind ({self._transport.show(json.dumps(answer))})"
-            raise self._unusable("no choice" if choices == [] else other)
+            raise unusable("no choice" if choices == [] else other, _WANTED)
         first = choices[0] if isinstance(choices[0], dict) else {}
         message = first.get("message")
         if not isinstance(message, dict):
-            raise self._unusable("a choice without a message")
+            raise unusable("a choice without a message", _WANTED)
         if isinstance(refusal := message.get("refusal"), str) and refusal:
             raise RequestFailed(f"the model refuses: {self._transport.show(refusal)}", of_text=True)
         content = message.get("content")
         # What PostgreSQL's texts cannot hold.
         text = content.replace("\0", "").encode("utf-8", "replace").decode() if isinstance(content, str) else ""
-        self._transport.worked()
         return _Answer(
             _THOUGHT.sub("", text).strip(),
             first,
             int(tokens_used(answer, "prompt_tokens", tokens_in)),
             int(tokens_used(answer, "completion_tokens", len(text) // TOKEN + 1)),
         )
-
-    def _unusable(self, what: str) -> RequestFailed:
-        return self._transport.unusable(what, "a chat completion")
 
     async def _write_json(self, asked: _Completion) -> Written:
         """JSON that follows the schema, empty where it was cut off. What breaks the schema is asked for once more."""
@@ -275,7 +278,7 @@ def _empty(answer: _Answer) -> RequestFailed:
             of_text=True,
             hint="Raise max_tokens: a model that thinks before it answers needs hundreds.",
         )
-    return RequestFailed("it answered with an empty text, not with a chat completion", of_text=True)
+    return RequestFailed(f"it answered with an empty text, not with {_WANTED}", of_text=True)
 
 
 def _with_schema(messages: Sequence[Message], schema: Any) -> list[Message]:

@@ -9,8 +9,9 @@ from typing import Any
 
 from pg_llm.errors import Error
 from pg_llm.models import event_loop
+from pg_llm.models.endpoint.failure import RequestFailed
 from pg_llm.models.endpoint.redaction import Labels
-from pg_llm.models.endpoint.transport import RequestFailed, Transport
+from pg_llm.models.endpoint.transport import Transport
 from pg_llm.models.engine import Window
 from pg_llm.models.personal_data import Find
 from pg_llm.models.spec import ModelSpec
