@@ -21,8 +21,8 @@ OPTIONS: dict[str, tuple[type[Any], str]] = {
     "engine": (str, "`onnx` or `torch`; by default onnx on a CPU and torch on CUDA"),
     "precision": (
         str,
-        "`fp32` or `int8`, for the onnx engine; by default `int8` for an embedding model where the CPU has VNNI and the"
-        " vectors agree, and else `fp32`",
+        "`fp32`, `int8` or `int4`, for the onnx engine; by default `int8` for an embedding model where the CPU has"
+        " VNNI and the vectors agree, and else `fp32`",
     ),
     "query_prompt": (str, "text put before every query of a semantic search"),
     "document_prompt": (str, "text put before every indexed document"),
@@ -45,15 +45,20 @@ OPTIONS: dict[str, tuple[type[Any], str]] = {
     "batch_size": (int, "texts of one request for embeddings or relevance, 32 by default"),
     "max_response": (str, "size of an answer at most, `8MB` by default"),
     "max_completion_tokens": (bool, "`true` limits an answer by the field of this name instead of `max_tokens`"),
+    "replicas": (
+        list,
+        'further servers of an endpoint\'s model, 16 at most: `["https://host/v1"]`',
+    ),
     "extra_body": (dict, "fields for the body of each request; null leaves out one that is sent otherwise"),
     "price_in": (float, "money for a million tokens of prompts"),
     "price_out": (float, "money for a million tokens of answers"),
     "headers": (dict, "header fields of each request, and no secret: everybody can read the registry"),
 }
-_CHOICES = {"device": ("cpu", "cuda"), "engine": ("onnx", "torch"), "precision": ("fp32", "int8")}
+_CHOICES = {"device": ("cpu", "cuda"), "engine": ("onnx", "torch"), "precision": ("fp32", "int8", "int4")}
 _RANGES = {"timeout": (1, 3600), "retries": (0, 20), "concurrency": (1, 256), "batch_size": (1, 2048)}
 _MAX_PRICE = 1_000_000
-_KINDS = {str: "a text", int: "a whole number", bool: "true or false", dict: "a JSON object"}
+_MAX_REPLICAS = 16
+_KINDS = {str: "a text", int: "a whole number", bool: "true or false", dict: "a JSON object", list: "a JSON list"}
 # What a request has anyway, or what its answer would be read wrongly with.
 _OWN_FIELDS = {"model", "messages", "input", "query", "documents", "stream", "n"}
 _OWN_HEADERS = {"accept-encoding", "connection", "content-length", "content-type", "host", "transfer-encoding"}
@@ -121,6 +126,9 @@ def _wanted(name: str, value: Any) -> str | None:
     if name in _RANGES:
         least, most = _RANGES[name]
         return None if least <= value <= most else f"a number from {least} to {most}"
+    if name == "replicas":
+        is_right = len(value) <= _MAX_REPLICAS and all(isinstance(each, str) for each in value)
+        return None if is_right else f"a list of {_MAX_REPLICAS} addresses at most"
     if name == "max_response":
         settings.size(name, value)
     if name == "rate_limit":

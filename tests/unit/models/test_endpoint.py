@@ -8,6 +8,7 @@ import math
 import signal
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,12 +16,13 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
+import faulty_endpoint
 import numpy as np
 import pytest
 from faulty_endpoint import Behaviour, FaultyEndpoint, Reply, Request, chat, echo
 from pg_llm.errors import EndpointFailed, Error, InvalidModel, TextRefused, to_others
 from pg_llm.models import event_loop, loading
-from pg_llm.models.endpoint import address, transport
+from pg_llm.models.endpoint import address, replicas, transport
 from pg_llm.models.endpoint.batches import EndpointEmbedding, EndpointRanking
 from pg_llm.models.endpoint.chat import EndpointGeneration
 from pg_llm.models.engine import Sampling, Window, gives_likelihoods
@@ -297,10 +299,10 @@ def test_all_wait_as_long_as_the_endpoint_asks(server: FaultyEndpoint) -> None:
     first, second = (model.prompt([{"role": "user", "content": prompt}], Sampling(5)) for prompt in "ab")
     begun = time.monotonic()
     waiting = model.submit([first])
-    wait_until(lambda: model._transport._resume_at > begun)
+    wait_until(lambda: model._transport._replicas.all[0].resume_at > begun)
     assert model.submit([second]).result() == ["B"]
     assert waiting.result() == ["A"]
-    assert min(received.values()) >= model._transport._resume_at >= begun + 0.5
+    assert min(received.values()) >= model._transport._replicas.all[0].resume_at >= begun + 0.5
 
 
 def test_so_many_requests_at_a_time(server: FaultyEndpoint) -> None:
@@ -704,3 +706,141 @@ def test_loading_chooses_the_engine_and_adds_prompts(server: FaultyEndpoint) -> 
     assert isinstance(loading.load(spec(server, "ranking"), 1, never), EndpointRanking)
     with pytest.raises(InvalidModel, match="an endpoint cannot do entities"):
         loading.load(spec(server, "entities"), 1, never)
+
+
+@pytest.fixture
+def second() -> Iterator[FaultyEndpoint]:
+    with FaultyEndpoint().running() as running:
+        yield running
+
+
+def replicated(first: FaultyEndpoint, *others: FaultyEndpoint, **options: Any) -> ModelSpec:
+    addresses = [other.source().partition("#")[0] for other in others]
+    return spec(first, replicas=addresses, **options)
+
+
+def test_replicas_share_the_work(server: FaultyEndpoint, second: FaultyEndpoint) -> None:
+    for each in (server, second):
+        each.behaviour = lambda request: Reply(chat(request.prompt.upper()), delay=0.02)
+    prompts = [f"p{number}" for number in range(80)]
+    model = EndpointGeneration(replicated(server, second, concurrency=8))
+    assert ask(model, prompts) == [prompt.upper() for prompt in prompts]
+    assert all(len(each.requests) >= 20 for each in (server, second))
+    assert server.prompts() + second.prompts() == dict.fromkeys(prompts, 1)
+
+
+def test_the_least_busy_replica_is_asked(server: FaultyEndpoint, second: FaultyEndpoint) -> None:
+    released = threading.Event()
+
+    def slow(request: Request) -> Reply:
+        released.wait(20)
+        return echo(request)
+
+    server.behaviour = slow
+    model = EndpointGeneration(replicated(server, second))
+    prompts = [model.prompt([{"role": "user", "content": f"p{number}"}], Sampling(5)) for number in range(20)]
+    first = model.submit(prompts[:1])
+    wait_until(lambda: len(server.requests) == 1)
+    # One after the other, so that the slow one alone has a request under way.
+    for prompt in prompts[1:]:
+        model.submit([prompt]).result()
+    assert (len(server.requests), len(second.requests)) == (1, 19)
+    released.set()
+    assert first.result() == ["P0"]
+
+
+@pytest.mark.parametrize(
+    "reply", [Reply(ERROR, 500), Reply(ERROR, 429, {"Retry-After": "86400"}), Reply(chat("x"), cut=3)]
+)
+def test_a_replica_that_fails_is_passed_by(server: FaultyEndpoint, second: FaultyEndpoint, reply: Reply) -> None:
+    server.behaviour = lambda _: reply
+    model = EndpointGeneration(replicated(server, second, concurrency=2))
+    prompts = [f"p{number}" for number in range(50)]
+    assert ask(model, prompts) == [prompt.upper() for prompt in prompts]
+    assert len(server.requests) <= 5
+
+
+_SERVER = """
+import time
+from faulty_endpoint import FaultyEndpoint, Reply, chat
+endpoint = FaultyEndpoint()
+endpoint.behaviour = lambda request: Reply(chat(request.prompt.upper()), delay=0.01)
+with endpoint.running():
+    print(endpoint.port, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_replica_that_is_killed_midway_loses_nothing(second: FaultyEndpoint) -> None:
+    second.behaviour = lambda request: Reply(chat(request.prompt.upper()), delay=0.01)
+    prompts = [f"p{number}" for number in range(200)]
+    support = str(Path(faulty_endpoint.__file__).parent)
+    with subprocess.Popen(
+        [sys.executable, "-c", _SERVER], env={"PYTHONPATH": support}, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            first = f"http://127.0.0.1:{int(process.stdout.readline())}/v1#big"
+            options = {"replicas": [second.source()], "concurrency": 4}
+            model = EndpointGeneration(ModelSpec("m", "generation", first, options=options))
+            asked = [model.prompt([{"role": "user", "content": prompt}], Sampling(5)) for prompt in prompts]
+            found = [model.submit([window]) for window in asked]
+            wait_until(lambda: sum(each.done() for each in found) >= 30)
+        finally:
+            process.kill()
+    assert 0 < len(second.requests) < 200
+    assert [output for each in found for output in each.result()] == [prompt.upper() for prompt in prompts]
+    # Each was asked once of the server that is left, and what that was not asked the other had answered.
+    assert set(second.prompts().values()) == {1}
+
+
+def test_a_replica_comes_back(monkeypatch: pytest.MonkeyPatch, server: FaultyEndpoint, second: FaultyEndpoint) -> None:
+    monkeypatch.setattr(replicas, "_FIRST_PAUSE", 0.05)
+    server.behaviour = lambda request: Reply(ERROR, 503) if len(server.requests) < 3 else echo(request)
+    model = EndpointGeneration(replicated(server, second))
+    assert ask(model, ["a"]) == ["A"]
+    wait_until(lambda: ask(model, ["b"]) == ["B"] and len(server.requests) > 3)
+
+
+def test_where_all_replicas_are_gone_each_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replicas, "_FIRST_PAUSE", 0.01)
+    options = {"replicas": ["http://127.0.0.1:2/v1"], "retries": 1}
+    model = EndpointGeneration(ModelSpec("m", "generation", "http://127.0.0.1:1/v1#big", options=options))
+    with pytest.raises(EndpointFailed, match=r"127\.0\.0\.1:1/v1 or http://127\.0\.0\.1:2/v1 failed: no connection"):
+        model.forward([model.prompt([{"role": "user", "content": "a"}], Sampling(5))])
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("ftp://127.0.0.1/v1", "not an address of a replica"),
+        ("/etc/passwd", "not an address of a replica"),
+        ("http://example.com/v1", "in the clear"),
+        ("https://user:secret@example.com/v1", "holds no password"),
+    ],
+)
+def test_replicas_that_are_refused(server: FaultyEndpoint, written: str, says: str) -> None:
+    with pytest.raises(InvalidModel, match=says):
+        EndpointGeneration(spec(server, replicas=[written]))
+
+
+def test_a_replica_is_left_alone_for_longer_each_time(server: FaultyEndpoint, second: FaultyEndpoint) -> None:
+    clock = [100.0]
+    servers = replicas.Replicas(replicated(server, second), lambda: clock[0])
+    first, other = servers.all
+    pauses = []
+    for _ in range(7):
+        assert servers.failed(first, "it is gone")
+        pauses.append(first.resume_at - clock[0])
+        assert servers.choose() is other
+        clock[0] = first.resume_at
+    assert pauses == [1, 2, 4, 8, 16, 30, 30]
+    # One request at a time tries whether it is there again.
+    with servers.asking(other):
+        assert servers.choose() is first
+        with servers.asking(first):
+            assert servers.choose() is other
+        servers.worked(first)
+        with servers.asking(first):
+            assert servers.choose() is first or servers.choose() is other
+    assert first.failures == 0

@@ -21,8 +21,9 @@ import httpx
 from pg_llm import settings
 from pg_llm.errors import EndpointFailed, Error, TextRefused
 from pg_llm.models import event_loop
-from pg_llm.models.endpoint.address import Address, Key, is_loopback
+from pg_llm.models.endpoint.address import Key, is_loopback
 from pg_llm.models.endpoint.rate_limit import RateLimit
+from pg_llm.models.endpoint.replicas import Replica, Replicas
 from pg_llm.models.spec import ModelSpec
 
 # Parallel requests to one endpoint, of all sessions; tries after the first; seconds for a whole answer.
@@ -88,11 +89,11 @@ class _Transient(Exception):
 
 
 class Transport:
-    """POST requests with JSON to one endpoint, for all sessions of this process."""
+    """POST requests with JSON to one endpoint or its replicas, for all sessions of this process."""
 
     def __init__(self, spec: ModelSpec) -> None:
         options = spec.options
-        self._address = Address.of(spec)
+        self._replicas = Replicas(spec)
         self._key = Key(spec)
         # Said at once, rather than by the first text.
         self._key.read()
@@ -103,14 +104,14 @@ class Transport:
         self._max_response = settings.size("max_response", str(options.get("max_response", _MAX_RESPONSE)))
         self._rate_limit = RateLimit(options.get("rate_limit", {}))
         self.concurrency: int = options.get("concurrency", _CONCURRENCY)
-        self._client: httpx.AsyncClient | None = None
-        self._resume_at = 0.0
+        self._clients: dict[Replica, httpx.AsyncClient] = {}
         # Requests that failed one after the other, with none between them that worked.
         self._failures = 0
 
     def failed(self, failure: RequestFailed) -> Error:
         """The error that callers see."""
-        message = f"the endpoint {self._shown_address} failed: "
+        shown = " or ".join(each.shown for each in self._replicas.all)
+        message = f"the endpoint {shown} failed: "
         if failure.of_text:
             return TextRefused(f"{message}{failure}", hint=failure.hint)
         key = f" The key is read from {self._key.place}." if self._key.place else ""
@@ -123,22 +124,30 @@ class Transport:
         Who is not patient tries once more only, and not after a timeout.
         """
         retries, most_timeouts = (self._retries, _MAX_TIMEOUTS) if patient else (min(self._retries, 1), 1)
-        url = self._address.resource(resource)
-        fields = {"model": self._address.model, **body, **self._extra}
-        content = json.dumps({name: value for name, value in fields.items() if value is not None}).encode("ascii")
+        # Each server may fail once more than one alone might.
+        retries += len(self._replicas.all) - 1
         tries = timeouts = 0
         while True:
             use = await self._rate_limit.wait(tokens)
-            await asyncio.sleep(max(0.0, self._resume_at - time.monotonic()))
+            replica = self._replicas.choose()
+            while (delay := replica.resume_at - time.monotonic()) > 0:
+                await asyncio.sleep(delay)
+                replica = self._replicas.choose()
             tries += 1
+            fields = {"model": replica.address.model, **body, **self._extra}
+            content = json.dumps({name: value for name, value in fields.items() if value is not None}).encode("ascii")
             try:
-                answer = await self._try(url, content)
+                with self._replicas.asking(replica):
+                    answer = await self._try(replica, resource, content)
             except _Transient as error:
                 timeouts += isinstance(error.__cause__, TimeoutError)
+                others = self._replicas.failed(replica, error.failure.what, self._wait(error, tries))
                 if tries > retries or timeouts >= most_timeouts:
                     raise self._given_up(error.failure, tries) from error
-                await self._back_off(error, tries)
+                if not others:
+                    await self._back_off(error, tries)
                 continue
+            self._replicas.worked(replica)
             use.amount = tokens_used(answer, "total_tokens", use.amount)
             return answer
 
@@ -157,14 +166,10 @@ class Transport:
         hidden = beginning.replace(key, "…") if key else beginning
         return re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", hidden).strip()[:_MAX_SHOWN]
 
-    @property
-    def _shown_address(self) -> str:
-        return str(self._address.base.copy_with(query=None))
-
-    async def _try(self, url: httpx.URL, content: bytes) -> Any:
+    async def _try(self, replica: Replica, resource: str, content: bytes) -> Any:
         try:
             async with asyncio.timeout(self._timeout):
-                response, text = await self._exchange(url, content)
+                response, text = await self._exchange(replica, resource, content)
         except TimeoutError as error:
             raise _Transient(RequestFailed(f"no whole answer came within {self._timeout} seconds")) from error
         except httpx.ConnectTimeout as error:
@@ -181,12 +186,13 @@ class Transport:
             raise _Transient(RequestFailed(str(error) or type(error).__name__)) from error
         return self._read(response, text)
 
-    async def _exchange(self, url: httpx.URL, content: bytes) -> tuple[httpx.Response, str]:
+    async def _exchange(self, replica: Replica, resource: str, content: bytes) -> tuple[httpx.Response, str]:
+        url = replica.address.resource(resource)
         headers = {"Accept": "application/json", "Accept-Encoding": "identity", "Content-Type": "application/json"}
         headers |= self._headers
         if key := self._key.read():
             headers["Authorization"] = f"Bearer {key}"
-        async with self._connections().stream("POST", url, content=content, headers=headers) as response:
+        async with self._connections(replica).stream("POST", url, content=content, headers=headers) as response:
             if response.headers.get("Content-Encoding", "identity") != "identity":
                 raise RequestFailed("it sent a compressed answer, which it was not asked for", of_all=True)
             received = bytearray()
@@ -238,34 +244,36 @@ class Transport:
             hint=failure.hint,
         )
 
+    def _wait(self, error: _Transient, tries: int) -> float | None:
+        """Seconds that the endpoint asks to wait. Raises RequestFailed for too many, where no other is there."""
+        if error.wait is not None and error.wait > _MAX_WAIT:
+            if len(self._replicas.all) > 1:
+                return _MAX_WAIT
+            what = f"{error.failure.what}, and it asks to wait {error.wait:.0f} seconds"
+            failure = RequestFailed(what, of_all=True, status=error.failure.status, quote=error.failure.quote)
+            raise self._given_up(failure, tries) from error
+        return error.wait
+
     async def _back_off(self, error: _Transient, tries: int) -> None:
         delay = min(_MAX_DELAY, _FIRST_DELAY * 2.0 ** (tries - 1)) * random.uniform(0.5, 1)  # noqa: S311 - no secret
-        if error.wait is not None:
-            if error.wait > _MAX_WAIT:
-                what = f"{error.failure.what}, and it asks to wait {error.wait:.0f} seconds"
-                failure = RequestFailed(what, of_all=True, status=error.failure.status, quote=error.failure.quote)
-                raise self._given_up(failure, tries) from error
-            # All requests wait, not only this one.
-            self._resume_at = max(self._resume_at, time.monotonic() + error.wait)
-            delay = max(delay, error.wait)
-        await asyncio.sleep(delay)
+        await asyncio.sleep(max(delay, error.wait or 0.0))
 
-    def _connections(self) -> httpx.AsyncClient:
-        if self._client is None:
-            self._client = httpx.AsyncClient(
+    def _connections(self, replica: Replica) -> httpx.AsyncClient:
+        if replica not in self._clients:
+            self._clients[replica] = client = httpx.AsyncClient(
                 # Not HTTP/2: httpcore resets no stream that is cancelled, and the endpoint would go on with it.
                 http2=False,
                 verify=_certificates(),
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
                 # A proxy is of no use to reach this machine.
-                trust_env=not is_loopback(self._address.base.host),
+                trust_env=not is_loopback(replica.address.base.host),
                 timeout=httpx.Timeout(self._timeout, connect=min(_CONNECT_TIMEOUT, self._timeout), pool=None),
                 limits=httpx.Limits(
                     max_connections=self.concurrency, max_keepalive_connections=self.concurrency, keepalive_expiry=30
                 ),
             )
-            weakref.finalize(self, _close, self._client).atexit = False
-        return self._client
+            weakref.finalize(self, _close, client).atexit = False
+        return self._clients[replica]
 
 
 def tokens_used(answer: Any, name: str, estimated: float) -> float:
