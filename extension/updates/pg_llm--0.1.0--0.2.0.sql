@@ -1241,6 +1241,32 @@ LANGUAGE plpython3u VOLATILE ROWS 10 SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import streams; return streams.stream_slots(security) $$;
 COMMENT ON FUNCTION llm.stream_slots IS 'The numbers of all streams that read a publication of the servers of that name.';
 
+CREATE FUNCTION llm_ensemble(input text, models text[], labels text[] DEFAULT NULL)
+RETURNS TABLE (label text, score real, disagreement real)
+LANGUAGE plpython3u STABLE COST 40000 ROWS 1 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import classification; return classification.llm_ensemble(input, models, labels) $$;
+COMMENT ON FUNCTION llm_ensemble IS 'The label that several classifiers give a text together, and how far they disagree; NULL for NULL.';
+
+CREATE FUNCTION llm_ensemble_batch(inputs text[], models text[], labels text[] DEFAULT NULL)
+RETURNS TABLE (ordinality bigint, label text, score real, disagreement real)
+LANGUAGE plpython3u STABLE COST 400000 ROWS 1000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import classification; return classification.llm_ensemble_batch(inputs, models, labels) $$;
+COMMENT ON FUNCTION llm_ensemble_batch IS 'What several classifiers say of each text together with its position from 1; NULL for NULL.';
+
+-- Without SET search_path, so that the query means what it means to the caller; what follows it is pinned inside.
+CREATE FUNCTION llm_compress(name text, base text, method text, query text, target jsonb DEFAULT '{}') RETURNS jsonb
+LANGUAGE plpython3u VOLATILE TRANSFORM FOR TYPE jsonb
+AS $$ from pg_llm.functions import compression; return compression.llm_compress(name, base, method, query, target) $$;
+COMMENT ON FUNCTION llm_compress IS 'Make a smaller, faster model of another and register it; returns size, speed and quality of both.';
+
+CREATE FUNCTION llm_pareto(base text, query text, methods text[] DEFAULT NULL) RETURNS TABLE (
+    method text, bytes bigint, file_bytes bigint, rows_per_second real, quality real, cosine real, seconds real,
+    on_front boolean
+)
+LANGUAGE plpython3u VOLATILE ROWS 7
+AS $$ from pg_llm.functions import compression; return compression.llm_pareto(base, query, methods) $$;
+COMMENT ON FUNCTION llm_pareto IS 'What each method of compression makes of a model: its size, speed and quality on rows kept back.';
+
 -- Rights.
 REVOKE ALL ON llm.model_file, llm.own_graph, llm.own_graph_source, llm.own_graph_row, llm.own_entity,
 llm.own_entity_embedding, llm.own_relation, llm.own_evidence, llm.own_merge, llm.own_graph_model, llm.own_graph_model_file
