@@ -31,3 +31,10 @@ CREATE FUNCTION llm_reliability(model text, query text, labels text[] DEFAULT NU
 LANGUAGE plpython3u VOLATILE ROWS 10
 AS $$ from pg_llm.functions import evaluation; return evaluation.llm_reliability(model, query, labels, bins) $$;
 COMMENT ON FUNCTION llm_reliability IS 'How often a classifier is right where it is so sure: the points of a reliability diagram.';
+
+CREATE FUNCTION llm_privacy_report(model text, members text, non_members text) RETURNS TABLE (
+    auc real, low real, high real, advantage real, member_rows bigint, non_member_rows bigint
+)
+LANGUAGE plpython3u VOLATILE ROWS 1
+AS $$ from pg_llm.functions import evaluation; return evaluation.llm_privacy_report(model, members, non_members) $$;
+COMMENT ON FUNCTION llm_privacy_report IS 'How well an attack by its loss tells which rows a classifier has learnt from: 0.5 is chance.';

@@ -104,6 +104,7 @@ llm_suspect_labels('SELECT id, body, kind FROM shop.note')              ok      
 llm_evaluate('topic', '{rows}')                                         ok        ok    ok      42501 42501
 llm_confusion('topic', '{rows}')                                        ok        ok    ok      42501 42501
 llm_reliability('topic', '{rows}')                                      ok        ok    ok      42501 42501
+llm_privacy_report('topic', '{rows}', '{rows}')                         ok        ok    ok      42501 42501
 llm_robustness('topic', '{rows}')                                       ok        ok    ok      42501 42501
 llm_drift('topic', 'SELECT body FROM shop.note', 'VALUES (1)')          22023     22023 22023   42501 42501
 llm_calibrate('topic', '{rows}')                                        ok        42501 42501   42501 42501

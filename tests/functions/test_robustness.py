@@ -97,3 +97,32 @@ def test_rows_that_speak_for_an_answer_are_read_from_the_query(topic: psycopg.Co
     topic.execute(f"SET ROLE {role}")
     with pytest.raises(errors.InsufficientPrivilege):
         topic.execute(call, (text, query))
+
+
+def test_what_a_classifier_tells_of_its_rows(topic: psycopg.Connection, role: str) -> None:
+    call = "SELECT * FROM llm_privacy_report('topic', %s, %s)"
+    area, low, high, advantage, members, others = topic.execute(call, (TOPIC, DEV)).fetchall()[0]
+    assert (members, others) == tuple(value(topic, f"SELECT count(*) FROM ({query}) AS q") for query in (TOPIC, DEV))
+    assert 0 <= low < area < high <= 1
+    assert 0 <= advantage <= 1
+    # Rows of the same kind cannot be told apart: halves of what it has not learnt from.
+    dev = "SELECT text, topic FROM sentence WHERE part = 'dev' AND mod(id, 2) = {}"
+    _, low, high, *_ = topic.execute(call, (dev.format(0), dev.format(1))).fetchall()[0]
+    assert low < 0.5 < high
+    for queries, message in (
+        (("SELECT 'a', 'election' WHERE false", DEV), "no rows"),
+        ((f"{DEV} LIMIT 3", DEV), "3 rows"),
+        (("SELECT 'a', 'none of these' FROM generate_series(1, 20)", DEV), "does not know the label"),
+        (("SELECT ' ', 'election' FROM generate_series(1, 20)", DEV), "0 rows"),
+    ):
+        with pytest.raises(errors.InvalidParameterValue, match=message):
+            topic.execute(call, queries)
+    with pytest.raises(errors.InvalidParameterValue, match="classification is needed"):
+        topic.execute("SELECT * FROM llm_privacy_report('all-minilm-l6-v2', %s, %s)", (DEV, DEV))
+    with pytest.raises(errors.UndefinedObject):
+        topic.execute("SELECT * FROM llm_privacy_report('none', %s, %s)", (DEV, DEV))
+    with pytest.raises(errors.DatabaseError, match="members"):
+        topic.execute("SELECT * FROM llm_privacy_report('topic', NULL, %s)", (DEV,))
+    topic.execute(f"SET ROLE {role}")
+    with pytest.raises(errors.InsufficientPrivilege):
+        topic.execute(call, (TOPIC, DEV))

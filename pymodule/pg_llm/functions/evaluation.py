@@ -7,7 +7,7 @@ from typing import Any
 from pg_llm import arguments
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
-from pg_llm.training import calibration, diagnostics, evaluation
+from pg_llm.training import calibration, diagnostics, evaluation, membership
 
 
 @sql_function
@@ -49,3 +49,13 @@ def llm_reliability(
     given = arguments.required("model", model), arguments.required("query", query)
     parts = arguments.in_range("bins", bins, 1, 100)
     return diagnostics.reliability(db, *given, arguments.labels(labels), parts)
+
+
+@sql_function
+def llm_privacy_report(
+    db: Connection, model: str | None, members: str | None, non_members: str | None
+) -> list[dict[str, Any]]:
+    """How well an attack by its loss tells which rows a classifier has learnt from: 0.5 is chance."""
+    required = arguments.required
+    given = required("members", members), required("non_members", non_members)
+    return membership.report(db, required("model", model), *given)
