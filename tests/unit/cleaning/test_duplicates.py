@@ -179,6 +179,9 @@ def test_a_chain_whose_ends_contradict_is_split() -> None:
     assert clustering.components(odds) == [[1, 2, 3, 4]]
     against = clustering.agglomerate([[1, 2, 3, 4]], odds, 0.5, lambda groups: [-7.0 for _ in groups])
     assert against == [[1, 2], [3, 4]]
+    assert clustering.agglomerate([[1, 2, 3, 4]], odds, 0.5) == [[1, 2], [3, 4]]
+    unlikely = {(1, 2): -0.5}
+    assert clustering.agglomerate([[1, 2]], unlikely, -0.6, lambda groups: []) == [[1, 2]]
     unsure = {pair: 3.0 if pair[1] == pair[0] + 1 else -4.0 for pair in combinations(range(3), 2)}
     for both, groups in ((5.0, [[0, 1, 2]]), (-5.0, [[0, 1]])):
         assert clustering.agglomerate([[0, 1, 2]], unsure, 0.5, lambda asked, both=both: [both] * len(asked)) == groups

@@ -1,9 +1,9 @@
 """Clusters of pairs that match: connected components, split where members contradict one another.
 
-Within a component the groups that match best are joined first, as long as two numbers together are for it: the log odds
-of all pairs between two groups on average (average linkage), and those of their merged records, which agree in a field
-where any of their pairs does. So A and C that differ stay apart although both are like B, while a person who moved is
-joined with both rows of the time before, of which only one says what the new row says too.
+Within a component the groups that match best are joined first, as long as the log odds of all pairs between two groups
+are for a match on average (average linkage): A and C that differ stay apart although both are like B. Where a field
+tells related rows from matches, those of the groups' merged records count as much, which agree in a field where any of
+their pairs does: a person who moved is joined with both rows of the time before, of which only one says so.
 """
 
 from __future__ import annotations
@@ -57,15 +57,15 @@ def agglomerate(
     components: Iterable[Sequence[int]],
     log_odds: Mapping[tuple[int, int], float],
     least: float,
-    merged: Callable[[Sequence[Groups]], Sequence[float]],
+    merged: Callable[[Sequence[Groups]], Sequence[float]] | None = None,
 ) -> list[list[int]]:
     """The groups of each component; joins begin with pairs of at least `least`.
 
-    `log_odds` has all pairs of a component, the smaller first; `merged` gives those of two groups' merged records,
-    for many such at once.
+    `log_odds` has all pairs of a component, the smaller first; `merged`, if it is to count, gives those of two
+    groups' merged records, for many such at once.
     """
     found: list[list[int]] = []
-    running = [_joins(members, log_odds, least) for members in components]
+    running = [_joins(members, log_odds, least, merged is not None) for members in components]
     answers: Sequence[float | None] = [None] * len(running)
     while running:
         asked, going = [], []
@@ -76,24 +76,26 @@ def agglomerate(
                 going.append(each)
             except StopIteration as end:
                 found += end.value
-        running, answers = going, merged(asked)
+        running, answers = going, merged(asked) if merged else []
     return found
 
 
 def _joins(
-    members: Sequence[int], log_odds: Mapping[tuple[int, int], float], least: float
+    members: Sequence[int], log_odds: Mapping[tuple[int, int], float], least: float, merging: bool
 ) -> Generator[Groups, float, list[list[int]]]:
     """The groups of one component; yields two groups and is sent the log odds of their merged records."""
     group_of = {member: member for member in members}
     groups = {member: [member] for member in members}
     among = ((log_odds[pair], *pair) for pair in combinations(members, 2))
-    for odds, one, other in sorted((edge for edge in among if edge[0] >= least), key=_descending):
+    for _, one, other in sorted((edge for edge in among if edge[0] >= least), key=_descending):
         first, second = sorted((group_of[one], group_of[other]))
         if first == second:
             continue
         across = [log_odds[min(a, b), max(a, b)] for a in groups[first] for b in groups[second]]
-        both = odds if len(across) == 1 else (yield groups[first], groups[second])
-        if sum(map(_clipped, across)) / len(across) + _clipped(both) >= min(least, 0.0):
+        evidence = sum(map(_clipped, across)) / len(across)
+        if merging and len(across) > 1:
+            evidence = (evidence + _clipped((yield groups[first], groups[second]))) / 2
+        if evidence >= min(least, 0.0):
             for member in groups[second]:
                 group_of[member] = first
             groups[first] += groups.pop(second)

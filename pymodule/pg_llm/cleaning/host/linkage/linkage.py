@@ -154,7 +154,8 @@ class Linkage:
             part = missing[start : start + _CHUNK]
             numbers = np.array([first * self._rows + second for first, second in part], dtype=np.int64)
             known.update(zip(part, self._log_odds(numbers).tolist(), strict=True))
-        clusters += clustering.agglomerate(compared, known, self._least, self.merged_log_odds)
+        merged = self.merged_log_odds if self._weights.related_told else None
+        clusters += clustering.agglomerate(compared, known, self._least, merged)
         clusters.sort()
         for number, members in enumerate(clusters, 1):
             for (first, second), weakest in clustering.weakest_links(members, known).items():

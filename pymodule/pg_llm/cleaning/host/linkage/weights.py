@@ -102,7 +102,12 @@ def _independent(size: float, shares: Weights) -> _Class:
 
 
 class MatchWeights:
-    """The log odds of a match for comparison vectors of a table with so many rows."""
+    """The log odds of a match for comparison vectors of a table with so many rows.
+
+    `related_told`: a date or an identifier tells related rows from matches.
+    """
+
+    related_told: bool
 
     def __init__(
         self, fields: Sequence[Field], row_count: int, random: Levels, candidates: Levels, pairs_each: float
@@ -148,7 +153,8 @@ class MatchWeights:
                 for place, field in enumerate(self._fields)
             ]
         )
-        if not self._tells.any():
+        self.related_told = bool(self._tells.any())
+        if not self.related_told:
             self._tells = self._own_names(patterns, times)
         size = max(_MATCHES_PER_ROW * self._rows, 1.0)
         self._match = _independent(size, self._m_prior)
