@@ -424,3 +424,11 @@ def test_no_question_is_a_defect(db: psycopg.Connection, database: str) -> None:
         assert found is not None, question
         assert 0 <= found[1] <= 1
         assert found[0] or found[2], question
+
+
+def test_rows_beyond_the_limit_are_told(bakery: psycopg.Connection) -> None:
+    bakery.execute("SET llm.ask_row_limit = 2")
+    answer, rows, reason = bakery.execute("SELECT answer, rows, reason FROM ask('List all bakers')").fetchone()
+    assert len(rows) == 2
+    assert "more than 2: " in answer
+    assert "only the first 2 rows (llm.ask_row_limit)" in reason

@@ -94,13 +94,17 @@ FORMS = {
             "the customers' names and emails",
             "Name and e-mail address of all customers",
         ],
+        "SELECT DISTINCT status FROM orders": ["Which status do the orders have?", "the status of the orders"],
         "SELECT order_id FROM orders WHERE status = 'pending'": [
             "Show all pending orders",
             "状态为pending的订单有哪些",
         ],
     },
     "count": {
-        COUNT: ["How many orders are there?", "number of orders", "the total number of orders?", "有多少订单？"],
+        COUNT: [
+            "How many orders are there?", "number of orders", "the total number of orders?",
+            "有多少订单？", "有多少份订单？",
+        ],
         PENDING: ["How many orders are pending?", "How many pending orders do we have?", "有多少pending的订单"],
         f"{COUNT} WHERE status IN ('delivered', 'Delivered')": ["How many orders were delivered?"],
         f"{COUNT} WHERE status IN ('pending', 'returned')": ["How many orders are pending or returned?"],

@@ -71,13 +71,14 @@ def answer(
             return row
         result = outcome.result
         names = [name for name, _ in result.columns]
+        cut = f"only the first {len(result.rows)} rows (llm.ask_row_limit)" if result.truncated else ""
         return row | {
             "answer": verbalization.verbalize(outcome.question, names, result.rows, result.truncated, outcome.chinese),
             "rows": result.objects(),
             "chart": specification(
                 result.columns, result.rows, None, outcome.question, ordered=query_text.is_ordered(outcome.sql or "")
             ),
-            "reason": explanation.join(outcome.explanation, _told_alternatives(outcome) if explain else ""),
+            "reason": explanation.join(outcome.explanation, cut, _told_alternatives(outcome) if explain else ""),
             "clarify": None,
         }
 

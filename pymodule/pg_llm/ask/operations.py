@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pg_llm.ask.linking.operators import CHINESE_DIGITS, NUMBER_WORDS
+from pg_llm.ask.linking.operators import CHINESE_DIGITS, MEASURE_WORDS, NUMBER_WORDS
 from pg_llm.ask.mention import LinkedQuestion
 
 _AVERAGE = re.compile(r"\b(?:average|mean|avg)\b|平均", re.I)
 _COUNT = re.compile(
-    r"\bhow many\b|\bcount\b|(?<!phone )\bnumber of\b|多少[个名位条笔家门种人]|(?<!哪)几[个名位条笔家门种]|人数|次数",
+    rf"\bhow many\b|\bcount\b|(?<!phone )\bnumber of\b|(?:多少|(?<!哪)几)[{MEASURE_WORDS}]|人数|次数",
     re.I,
 )
 _SHARE = re.compile(r"\b(?:percent(?:age)?|ratio|share|fraction|proportion)\b|占|比例|百分|率", re.I)

@@ -32,7 +32,7 @@ def verbalize(
         return (
             _chinese_sentence(question, answer_text, len(texts) == 1)
             if chinese
-            else _english_sentence(question, answer_text, len(texts))
+            else _english_sentence(question, answer_text, len(texts), truncated)
         )
     if len(values) == 1:
         return _join_pairs(columns, values[0], chinese) + ("。" if chinese else ".")
@@ -83,7 +83,7 @@ def _join_values(texts: Sequence[str], rows: int, truncated: bool, chinese: bool
     return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
 
 
-def _english_sentence(question: str, answer_text: str, count: int) -> str:
+def _english_sentence(question: str, answer_text: str, count: int, truncated: bool) -> str:
     text = " ".join(question.split()).strip(_TRIMMED)
     if count == 1 and (match := _HOW_MANY.fullmatch(text)):
         what = " ".join(filter(None, (match[1], match[2])))
@@ -95,7 +95,8 @@ def _english_sentence(question: str, answer_text: str, count: int) -> str:
         verb = match[1] or "is"
         subject = match[2][0].upper() + match[2][1:]
         return f"{subject} {verb.lower()} {answer_text}."
-    return f"The answer is {answer_text}." if count == 1 else f"There are {count}: {answer_text}."
+    least = "more than " if truncated else ""
+    return f"The answer is {answer_text}." if count == 1 else f"There are {least}{count}: {answer_text}."
 
 
 def _chinese_sentence(question: str, answer_text: str, single: bool) -> str:

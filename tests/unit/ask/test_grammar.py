@@ -68,6 +68,7 @@ def test_a_form_is_read_in_several_wordings(question: str, sql: str) -> None:
         "How many orders does a customer have on average?",
         "平均每个客户有多少订单？",
         "Who is Ada?",
+        "How many Lamp belong to orders of 2025?",
         "Delete all orders",
         "",
         "?",

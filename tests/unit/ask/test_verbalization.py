@@ -22,3 +22,11 @@ from pg_llm.ask import verbalization
 def test_results_are_said(question: str, columns: list[str], rows: list[list[object]], said: str) -> None:
     chinese = not question.isascii()
     assert verbalization.verbalize(question, columns, rows, False, chinese) == said
+
+
+def test_a_number_of_rows_that_was_cut_off_is_said_to_be_larger() -> None:
+    rows = [[f"row {n}"] for n in range(20)]
+    said = verbalization.verbalize("Which cats are black?", ["name"], rows, True, False)
+    assert said.startswith("There are more than 20: row 0, ")
+    assert said.endswith(" and at least 10 more.")
+    assert "20+" in verbalization.verbalize("哪些猫是黑的？", ["name"], rows, True, True)

@@ -201,10 +201,10 @@ class Head:
             between = set(self._words_before(node))
             if between & {"their", "its"} or (between and between <= _LISTING):
                 raise Misfit("other rows beside each row")
-        alone = columns[0].ref if len(columns) == 1 and chinese and order is None else NO_REF
-        if alone != NO_REF and "".join(token.text for token in self._clause.tokens).find("哪些") >= 0:
+        if self._explicit and len(columns) == 1 and not order and not self._are_of_one_row():
             # Which values there are, each once.
-            form.distinct = not self._schema.names_row(alone) and not self._schema.column(alone).unique
+            column = self._schema.column(columns[0].ref)
+            form.distinct = column.kind == "text" and not column.unique and not self._schema.names_row(columns[0].ref)
         self._sort(form, order)
         self._mention(form, others)
         return form
@@ -218,16 +218,16 @@ class Head:
         if len(columns) == 1 and not entity and aggregates:
             form = Form(aggregates[0].table, terms, group=list(terms))
         else:
-            of_one_row = any(
-                Column(node.ref) in shown_columns(self._schema, node.ref[0])
-                for node in self._conditions
-                if node.ref[1] >= 0
-            )
             several = len({node.ref[0] for node in columns}) > 1
-            distinct = not (several or entity or order or of_one_row)
+            distinct = not (several or entity or order or self._are_of_one_row())
             form = Form(first[0], terms, distinct=distinct)
         self._sort(form, order)
         return form
+
+    def _are_of_one_row(self) -> bool:
+        """True for the values of a row that is named: the grades of Ada."""
+        named = (node.ref for node in self._conditions if node.ref[1] >= 0)
+        return any(Column(ref) in shown_columns(self._schema, ref[0]) for ref in named)
 
     def _extreme(self, order: Node | None) -> Form:
         """The highest salary; who has the highest salary."""

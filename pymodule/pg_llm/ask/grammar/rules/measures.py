@@ -90,6 +90,8 @@ def _count(clause: Clause, index: int) -> bool:
     place = clause.operand(index, "table", "column")
     if place is None or (place < index and LISTING & set(clause.gap(index - 1))):
         raise Misfit("a count of nothing")
+    if clause.at(place - 1, "condition") and place > index + 1 and clause.gap(place - 1) and not clause.chinese:
+        raise Misfit("a count of what a value stands for")
     operand = clause.nodes[place]
     table = operand.ref[0]
     term = Aggregate("count", table)
