@@ -26,8 +26,12 @@ _MIN_PROBABILITY = 0.05
 # Rows from which on a spelling is judged apart: nearly all slips are of one cell or two, while one that somebody copied
 # is seldom in less than ten. The most frequent come first, as what is a slip itself is nobody's right spelling.
 _BANDS = ((10, math.inf), (3, 10), (1, 3))
+# Of a spelling that recurs letters alone are not near certain: its rows would all be wrong at once.
+_MAX_RECURRING, _RECURS = 0.94, 3
 # Values drawn from all over the column to estimate how near one another its values are.
 _SAMPLE = 500
+# Where more of the frequent values are near one another, it is not clear which one is meant.
+_MAX_CHANCE = 0.5
 # Pseudo-count of frequent values near another one.
 _CLOSE = 0.2
 _MAX_LENGTH = 100
@@ -88,6 +92,8 @@ class _Search:
             self._look_up(sample)
             # What is frequent and a slip is known by now.
             chance = self._chance() if chance is None else chance
+            if chance > _MAX_CHANCE:
+                return {}
             probable = self._judge(sample, chance)
             if len(sample) < len(band) and probable:
                 self._look_up(band)
@@ -122,7 +128,9 @@ class _Search:
         evidence = [noisy_channel.log_odds(value, self._nearest[value]) for value in near]
         probabilities = zip(near, noisy_channel.slip_probabilities(evidence, expected), strict=True)
         return {
-            value: Misspelling(self._nearest[value], probability)
+            value: Misspelling(
+                self._nearest[value], min(probability, 1.0 if self._counts[value] < _RECURS else _MAX_RECURRING)
+            )
             for value, probability in probabilities
             if probability >= _MIN_PROBABILITY
         }
