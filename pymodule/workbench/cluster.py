@@ -117,14 +117,7 @@ class Cluster:
 
     def init(self) -> None:
         """Makes an empty database cluster, in UTF-8 and with sorting that does not depend on the machine."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.folder.chmod(0o700)
-        (self.folder / "socket").mkdir(exist_ok=True)
-        (self.folder / "password").write_text(secrets.token_urlsafe(), encoding="ascii")
-        if SERVER_USER:
-            for path in (self.folder, self.folder / "socket", self.folder / "password"):
-                shutil.chown(path, SERVER_USER)
-        (self.folder / "password").chmod(0o600)
+        self._make_folder()
         self._program(
             *("initdb", "--pgdata", str(self.data), "--username", SUPERUSER, "--pwfile", str(self.folder / "password")),
             *("--auth-local", "trust", "--auth-host", "scram-sha-256"),
@@ -132,6 +125,18 @@ class Cluster:
         )
         with (self.data / "postgresql.conf").open("a", encoding="utf-8") as file:
             file.write("include = 'pg_llm.conf'\n")
+
+    def copy(self, primary: Cluster) -> None:
+        """Makes a hot standby of a running server, which follows it once started."""
+        self._make_folder()
+        shutil.copyfile(primary.folder / "password", self.folder / "password")
+        source = ("--host", primary.host, "--port", str(primary.port), "--username", SUPERUSER)
+        how = ("--checkpoint", "fast", "--write-recovery-conf", "--no-sync", "--pgdata", str(self.data))
+        self._program("pg_basebackup", *source, *how)
+
+    def promote(self) -> None:
+        """Makes a standby a primary, and waits until it is."""
+        self._control("promote", "--wait")
 
     def configure(self, **settings: str) -> None:
         """Changes settings; a running server takes those over that need no restart."""
@@ -216,6 +221,16 @@ class Cluster:
             self.remove()
         else:
             self.stop()
+
+    def _make_folder(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+        (self.folder / "socket").mkdir(exist_ok=True)
+        (self.folder / "password").write_text(secrets.token_urlsafe(), encoding="ascii")
+        if SERVER_USER:
+            for path in (self.folder, self.folder / "socket", self.folder / "password"):
+                shutil.chown(path, SERVER_USER)
+        (self.folder / "password").chmod(0o600)
 
     def _control(self, action: str, *arguments: str) -> None:
         self._program("pg_ctl", action, "--silent", "--pgdata", str(self.data), *arguments)
