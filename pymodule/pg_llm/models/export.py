@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 FORMAT = 6
 _SCRATCH = ".export-"
 # Minimal cosine similarity of the model's and the export's outputs, the mean over the texts.
-_MIN_COSINE = {"fp32": 0.9999, "int8": 0.99}
+_MIN_COSINE = {"fp32": 0.9999, "int8": 0.99, "int4": 0.95}
 # Of several languages and kinds, and of unequal length, to include the effect of padding.
 _TEXTS = (
     "one text",
@@ -129,13 +129,11 @@ def _target(cache: Path, digest: str, task: str, precision: str) -> Path:
 def _write(folder: Path, scratch: Path, task: str, precision: str) -> None:
     if task in ("embedding", "ranking") and bert.is_supported(folder, task):
         bert.write(folder, scratch, task)
-        if precision == "int8":
-            _quantize(scratch)
+        _quantize(scratch, precision)
         return
     if graph := ready_graph.find(folder, task):
         ready_graph.write(folder, graph, scratch)
-        if precision == "int8":
-            _quantize(scratch)
+        _quantize(scratch, precision)
         return
     import torch
 
@@ -161,8 +159,7 @@ def _write(folder: Path, scratch: Path, task: str, precision: str) -> None:
             dynamic_shapes=(tuple({0: batch, 1: sequence} for _ in meta.inputs),),
         )
     _verify(scratch, network)
-    if precision == "int8":
-        _quantize(scratch)
+    _quantize(scratch, precision)
 
 
 def _verify(scratch: Path, network: Network) -> None:
@@ -178,14 +175,16 @@ def _verify(scratch: Path, network: Network) -> None:
     _compare(expected, _outputs(scratch), "fp32")
 
 
-def _quantize(scratch: Path) -> None:
-    """Turn an export in fp32 into int8, and write down how well both agree. Raises InvalidModel."""
-    from pg_llm.models import quantization
+def _quantize(scratch: Path, precision: str) -> None:
+    """Turn an export in fp32 into int8 or int4, and write down how well both agree. Raises InvalidModel."""
+    if precision == "fp32":
+        return
+    from pg_llm.models import quantization, weight_quantization
 
     expected = _outputs(scratch)
-    quantization.quantize(scratch)
+    (quantization if precision == "int8" else weight_quantization).quantize(scratch)
     meta = json.loads((scratch / "meta.json").read_text(encoding="utf-8"))
-    meta["cosine"] = round(_compare(expected, _outputs(scratch), "int8"), 4)
+    meta["cosine"] = round(_compare(expected, _outputs(scratch), precision), 4)
     (scratch / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
 
 
@@ -226,7 +225,7 @@ def main() -> int:
     parser.add_argument(
         "--task", choices=("embedding", "classification", "entities", "generation", "ranking"), default="embedding"
     )
-    parser.add_argument("--precision", choices=("fp32", "int8"), default="fp32")
+    parser.add_argument("--precision", choices=tuple(_MIN_COSINE), default="fp32")
     args = parser.parse_args()
     if args.folder:
         # The host that started this process ends: the next host starts the export again.

@@ -21,8 +21,8 @@ OPTIONS: dict[str, tuple[type[Any], str]] = {
     "engine": (str, "`onnx` or `torch`; by default onnx on a CPU and torch on CUDA"),
     "precision": (
         str,
-        "`fp32` or `int8`, for the onnx engine; by default `int8` for an embedding model where the CPU has VNNI and the"
-        " vectors agree, and else `fp32`",
+        "`fp32`, `int8` or `int4`, for the onnx engine; by default `int8` for an embedding model where the CPU has"
+        " VNNI and the vectors agree, and else `fp32`",
     ),
     "query_prompt": (str, "text put before every query of a semantic search"),
     "document_prompt": (str, "text put before every indexed document"),
@@ -65,7 +65,7 @@ OPTIONS: dict[str, tuple[type[Any], str]] = {
 }
 # The models that find personal data in what an endpoint is sent: of names and addresses, of Chinese, of places.
 REDACTORS = ("rampart", "lac", "en-core-web-sm")
-_CHOICES = {"device": ("cpu", "cuda"), "engine": ("onnx", "torch"), "precision": ("fp32", "int8")}
+_CHOICES = {"device": ("cpu", "cuda"), "engine": ("onnx", "torch"), "precision": ("fp32", "int8", "int4")}
 _RANGES = {"timeout": (1, 3600), "retries": (0, 20), "concurrency": (1, 256), "batch_size": (1, 2048)}
 _MAX_PRICE = 1_000_000
 _MAX_REPLICAS = 64

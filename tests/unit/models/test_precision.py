@@ -78,8 +78,8 @@ def test_the_export_in_int8_is_compared_with_fp32_and_says_how_well(
         found = iter([np.array(outputs[0]), np.array(outputs[other])])
         monkeypatch.setattr(export, "_outputs", lambda folder, found=found: next(found))
         if agrees:
-            export._quantize(tmp_path)
+            export._quantize(tmp_path, "int8")
             assert json.loads((tmp_path / "meta.json").read_text())["cosine"] == 0.995
         else:
             with pytest.raises(InvalidModel, match=r"int8 export differs from the model: cosine similarity 0\.9806"):
-                export._quantize(tmp_path)
+                export._quantize(tmp_path, "int8")
