@@ -81,3 +81,15 @@ CREATE FUNCTION llm_classify_set_batch(
 LANGUAGE plpython3u STABLE COST 200000 ROWS 1000 SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import classification; return classification.llm_classify_set_batch(inputs, model, alpha) $$;
 COMMENT ON FUNCTION llm_classify_set_batch IS 'The labels that each text may have with its position from 1; NULL for NULL.';
+
+CREATE FUNCTION llm_ensemble(input text, models text[], labels text[] DEFAULT NULL)
+RETURNS TABLE (label text, score real, disagreement real)
+LANGUAGE plpython3u STABLE COST 40000 ROWS 1 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import classification; return classification.llm_ensemble(input, models, labels) $$;
+COMMENT ON FUNCTION llm_ensemble IS 'The label that several classifiers give a text together, and how far they disagree; NULL for NULL.';
+
+CREATE FUNCTION llm_ensemble_batch(inputs text[], models text[], labels text[] DEFAULT NULL)
+RETURNS TABLE (ordinality bigint, label text, score real, disagreement real)
+LANGUAGE plpython3u STABLE COST 400000 ROWS 1000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import classification; return classification.llm_ensemble_batch(inputs, models, labels) $$;
+COMMENT ON FUNCTION llm_ensemble_batch IS 'What several classifiers say of each text together with its position from 1; NULL for NULL.';

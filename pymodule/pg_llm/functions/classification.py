@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pg_llm import arguments
-from pg_llm.classify import conformal, scoring
+from pg_llm.classify import conformal, ensemble, scoring
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
 from pg_llm.errors import InvalidInput
@@ -159,6 +159,25 @@ def llm_classify_set_batch(
 ) -> list[tuple[int, list[str] | None]]:
     """The labels that each text may have with its position from 1; NULL for NULL."""
     return conformal.classify_sets(db, arguments.texts(inputs), model, _share(alpha))
+
+
+@sql_function
+def llm_ensemble(
+    db: Connection, input: str | None, models: list[str] | None, labels: list[str] | None
+) -> list[tuple[Any, ...]]:
+    """The label that several classifiers give a text together, and how far they disagree; NULL for NULL."""
+    given = arguments.required("models", models)
+    return [each for _, each in ensemble.classify(db, [input], given, arguments.labels(labels))]
+
+
+@sql_function
+def llm_ensemble_batch(
+    db: Connection, inputs: list[str | None] | None, models: list[str] | None, labels: list[str] | None
+) -> list[tuple[Any, ...]]:
+    """What several classifiers say of each text together with its position from 1; NULL for NULL."""
+    given = arguments.required("models", models)
+    rows = ensemble.classify(db, arguments.texts(inputs), given, arguments.labels(labels))
+    return [(position, *verdict) for position, verdict in rows]
 
 
 def _share(alpha: float | None) -> float:
