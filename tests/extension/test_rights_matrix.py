@@ -30,6 +30,8 @@ llm_classify_scored('a', '{b,c}')                                       ok      
 llm_classify_scored_batch('{a}', '{b,c}')                               ok        ok    ok      ok    42501
 llm_classify_set('a', 'topic')                                          22023     22023 22023   22023 42501
 llm_classify_set_batch('{a}', 'topic')                                  22023     22023 22023   22023 42501
+llm_ensemble('a', '{topic, all-minilm-l6-v2}', '{x, y}')                ok        ok    ok      ok    42501
+llm_ensemble_batch('{a}', '{topic, all-minilm-l6-v2}', '{x, y}')        ok        ok    ok      ok    42501
 llm_tag('a', '{b,c}')                                                   ok        ok    ok      ok    42501
 llm_tag_batch('{a}', '{b,c}')                                           ok        ok    ok      ok    42501
 llm_tag_scores('a', '{b,c}')                                            ok        ok    ok      ok    42501
@@ -70,6 +72,8 @@ llm_drop_model('lac')                                                   ok      
 llm_fit('x', 'classify', '{rows}')                                      ok        42501 42501   42501 42501
 llm_self_train('x', '{rows}', 'SELECT $$a$$')                           ok        42501 42501   42501 42501
 llm_distill('x')                                                        ok        42501 42501   42501 42501
+llm_compress('x', 'all-minilm-l6-v2', 'int8', '{texts}')                ok        42501 42501   42501 42501
+llm_pareto('all-minilm-l6-v2', '{texts}', '{int8}')                     ok        42501 42501   42501 42501
 llm_find_personal('Ann')                                                ok        ok    ok      ok    42501
 llm_find_personal_batch('{Ann}')                                        ok        ok    ok      ok    42501
 llm_scan_personal('shop.note')                                          ok        ok    ok      42501 42501
@@ -336,6 +340,7 @@ stream_stats                   r      r
 # Where the outcomes begin in a line.
 _CALL = 72
 ROWS = "SELECT body, kind FROM shop.note"
+TEXTS = "SELECT $$text $$ || n FROM generate_series(1, 100) AS n"
 
 
 @pytest.fixture
@@ -386,6 +391,7 @@ def shop(db: psycopg.Connection, cluster: Cluster) -> Iterator[dict[str, str]]:
     entity, other = (value(db, "SELECT id::text FROM llm.all_entity WHERE name = %s", each) for each in ("n1", "n2"))
     yield {
         "rows": ROWS,
+        "texts": TEXTS,
         "run": run,
         "question": question,
         "entity": entity,

@@ -73,7 +73,7 @@ def load(spec: ModelSpec, threads: int, get: Get, finder: Finder | None = None) 
             model = _graph(spec, folder)
         elif spec.base:
             model = _head(spec, ModelSpec.from_wire(spec.base), folder, get)
-        elif (folder / "head.json").exists() and not (spec.task == "embedding" and (folder / "modules.json").exists()):
+        elif (folder / "head.json").exists() and not (spec.task == "embedding" and source.is_encoder(folder)):
             raise InvalidModel(
                 f'model "{spec.name}" is a head, and the registry does not say of which model',
                 hint="Train it here with llm_fit(): a head is not registered from files.",
@@ -132,13 +132,18 @@ def resolve(spec: ModelSpec) -> ModelSpec:
 
 def forget(spec: ModelSpec) -> None:
     """Remove the files and exports of a model that was trained here."""
-    from pg_llm.installation import installation
-
     if spec.source.startswith("database:") and spec.digest:
         # Checks the digest, which becomes a glob pattern below.
         shutil.rmtree(source.trained_folder(spec.digest), ignore_errors=True)
-        for export in Path(installation().cache).glob(f"{spec.digest}-*"):
-            shutil.rmtree(export, ignore_errors=True)
+        discard_exports(spec.digest)
+
+
+def discard_exports(digest: str) -> None:
+    """Remove what a model was exported to; a model that is loaded stays so."""
+    from pg_llm.installation import installation
+
+    for export in Path(installation().cache).glob(f"{digest}-*"):
+        shutil.rmtree(export, ignore_errors=True)
 
 
 def weight(spec: ModelSpec) -> int:

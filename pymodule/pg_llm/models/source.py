@@ -84,6 +84,11 @@ def is_static(path: Path) -> bool:
     return _json(path / "config.json", {}).get("model_type") == "model2vec"
 
 
+def is_encoder(path: Path) -> bool:
+    """Whether the folder holds an encoder, beside which its head may lie."""
+    return (path / "modules.json").exists() or is_static(path)
+
+
 def is_lexer(path: Path) -> bool:
     """Whether the folder holds a lexer of Chinese."""
     return all((path / name).is_file() for name in _LEXER)

@@ -21,8 +21,9 @@ from pg_llm.models import source
 from pg_llm.runtime.training import dataset
 from pg_llm.runtime.training.report import LineReport, send
 
-# Trainers of other topics, by method or task: a module with `run(job, rows, folder, report) -> metrics`.
+# Trainers of other topics and kinds, by task or method: a module with `run(job, rows, folder, report) -> metrics`.
 TRAINERS = {
+    "compress": "pg_llm.training.host.compression",
     "recommender": "pg_llm.recommend.host.training",
     "graph": "pg_llm.graph.host.training",
     "static": "pg_llm.training.host.distillation",
@@ -48,7 +49,7 @@ def main() -> int:
 
 
 def _train(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
-    trainer = importlib.import_module(TRAINERS.get(job["method"], TRAINERS.get(job["task"], LABELLED)))
+    trainer = importlib.import_module(TRAINERS.get(job["task"], TRAINERS.get(job["method"], LABELLED)))
     started = time.monotonic()
     examples = dataset.read(folder / "rows.jsonl")
     if not dataset.is_short(job, len(examples)):

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from safetensors import safe_open
 from safetensors.numpy import save_file
 from scipy import sparse
 from tokenizers import Tokenizer
 
 from pg_llm.errors import InvalidInput
-from pg_llm.models import loading
+from pg_llm.models import loading, source
 from pg_llm.models.engine import Window
 from pg_llm.models.onnx import OnnxModel
 from pg_llm.models.spec import ModelSpec
@@ -39,6 +40,8 @@ _LEAST: Final = 200
 _PENALTIES: Final = (0.01, 0.03, 0.1, 0.3, 1.0)
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n+")  # noqa: RUF001 - Chinese
 _SHORTEST: Final = 15
+# What the table of a network's tokens is called.
+_TABLES: Final = ("word_embeddings.weight", "embed_tokens.weight")
 
 
 def run(job: dict[str, Any], rows: list[Example], folder: Path, report: Report) -> dict[str, Any]:
@@ -51,7 +54,7 @@ def run(job: dict[str, Any], rows: list[Example], folder: Path, report: Report) 
     if rows:
         vectors, metrics = _fit(encoder, vectors, weights, rows, report)
     table = _principal_components(vectors, job["options"]["dimensions"]) * weights[:, None]
-    _save(folder, table.astype(np.float16), encoder.tokenizer)
+    save(folder, table.astype(np.float16), encoder.tokenizer)
     return {"tokens": len(table), "dimensions": int(table.shape[1]), **metrics}
 
 
@@ -128,8 +131,8 @@ def _fit(
 ) -> tuple[Any, dict[str, Any]]:
     """The vectors moved towards the texts' embeddings; the penalty is chosen on texts that are not measured on."""
     training, others = dataset.split(rows, 0.2)
-    fitted = _sentences(training, _FITTED)
-    kept_back = _sentences(others, 2 * _KEPT_BACK)
+    fitted = sentences(training, _FITTED)
+    kept_back = sentences(others, 2 * _KEPT_BACK)
     if len(fitted) + len(kept_back) < _LEAST:
         raise InvalidInput(
             f"the query yields {len(fitted) + len(kept_back)} sentences, too few to fit {len(vectors)} vectors to",
@@ -145,12 +148,12 @@ def _fit(
     for penalty in _PENALTIES:
         report("fitting", len(candidates), len(_PENALTIES))
         moved = ridge.solve(penalty)
-        candidates.append((_agreement(inputs[chosen] @ moved, targets[chosen]), moved))
+        candidates.append((agreement(inputs[chosen] @ moved, targets[chosen]), moved))
     _, best = max(candidates, key=lambda candidate: candidate[0])
     metrics = {
         "sentences": end,
-        "agreement": round(_agreement(inputs[tested] @ best, targets[tested]), 3),
-        "agreement_before": round(_agreement(inputs[tested] @ vectors, targets[tested]), 3),
+        "agreement": round(agreement(inputs[tested] @ best, targets[tested]), 3),
+        "agreement_before": round(agreement(inputs[tested] @ vectors, targets[tested]), 3),
     }
     return best, metrics
 
@@ -171,7 +174,7 @@ class _Ridge:
         return self._start + self._inputs.T @ np.linalg.solve(system, self._residuals)
 
 
-def _sentences(rows: Sequence[Example], most: int) -> list[str]:
+def sentences(rows: Sequence[Example], most: int) -> list[str]:
     """Distinct sentences of the texts, a random choice of them."""
     found = sorted({sentence for row in rows for sentence in _split(row.text)})
     order = np.random.default_rng(0).permutation(len(found))[:most]
@@ -182,7 +185,7 @@ def _split(text: str) -> Iterator[str]:
     return (part.strip() for part in _SENTENCE_END.split(text) if len(part.strip()) >= _SHORTEST)
 
 
-def _agreement(found: Any, wanted: Any) -> float:
+def agreement(found: Any, wanted: Any) -> float:
     """The correlation of the similarities of all pairs by both models."""
     upper = np.triu_indices(len(found), 1)
     units = [rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12) for rows in (found, wanted)]
@@ -195,7 +198,33 @@ def _principal_components(vectors: Any, dimensions: int) -> Any:
     return vectors @ directions[:, ::-1][:, :dimensions]
 
 
-def _save(folder: Path, table: Any, tokenizer: Tokenizer) -> None:
+def input_vectors(spec: ModelSpec, dimensions: int) -> tuple[Any, Tokenizer]:
+    """The principal components of the vectors that a model's own network has of its tokens, and its tokenizer.
+
+    Weighted as those of static embeddings. Raises InvalidInput for a model without such a table.
+    """
+    folder = source.folder(ModelSpec.from_wire(spec.base) if spec.base else spec)
+    for file in sorted(folder.rglob("*.safetensors")):
+        with safe_open(file, framework="numpy") as tensors:
+            for name in tensors.keys():  # noqa: SIM118 - no mapping
+                if name.endswith(_TABLES):
+                    vectors = tensors.get_tensor(name).astype(np.float64)
+                    vectors -= vectors.mean(axis=0)
+                    table = _principal_components(vectors, dimensions)
+                    return table * _zipf_weights(len(table))[:, None], _tokenizer(folder)
+    raise InvalidInput(f'model "{spec.name}" has no table of vectors', hint="Choose a transformer as base.")
+
+
+def _tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer of a model without special tokens or an end."""
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def save(folder: Path, table: Any, tokenizer: Tokenizer) -> None:
+    """Write a folder as model2vec has it."""
     save_file({"embeddings": np.ascontiguousarray(table)}, folder / "model.safetensors")
     tokenizer.save(str(folder / "tokenizer.json"))
     config = {

@@ -66,6 +66,12 @@ class Head:
 
 def embed(model: Engine, texts: Sequence[str], report: Report) -> Any:
     """Unit vectors of shape (texts, dimensions); windows of a long text are averaged."""
+    means = outputs(model, texts, report)
+    return means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+
+
+def outputs(model: Engine, texts: Sequence[str], report: Report) -> Any:
+    """What a model puts out for each text, shape (texts, …); windows of a long one are averaged."""
     from pg_llm.tasks import batching
 
     windows_by_text = model.encode(texts)
@@ -78,10 +84,9 @@ def embed(model: Engine, texts: Sequence[str], report: Report) -> Any:
         report("embedding", done, len(windows))
         return model.forward(batch)
 
-    outputs = np.asarray(batching.forward(run, windows, model.batch_tokens, lambda: None))
+    found = np.asarray(batching.forward(run, windows, model.batch_tokens, lambda: None))
     starts = np.cumsum([0, *(len(of_text) for of_text in windows_by_text[:-1])])
-    means = np.add.reduceat(outputs, starts, axis=0)
-    return means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+    return np.add.reduceat(found, starts, axis=0) / [[len(of_text)] for of_text in windows_by_text]
 
 
 def fit(vectors: Any, examples: Sequence[Example], multi_label: bool, seed: int, strength: float | None = None) -> Head:
