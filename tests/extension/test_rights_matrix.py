@@ -341,7 +341,7 @@ stream_stats                   r      r
 # Where the outcomes begin in a line.
 _CALL = 72
 ROWS = "SELECT body, kind FROM shop.note"
-TEXTS = "SELECT $$text $$ || n FROM generate_series(1, 100) AS n"
+TEXTS = "SELECT description FROM pg_catalog.pg_description GROUP BY 1 ORDER BY length(description) DESC LIMIT 120"
 
 
 @pytest.fixture
@@ -422,7 +422,7 @@ def test_who_may_call_what(db: psycopg.Connection, cluster: Cluster, shop: dict[
     for line in table(CALLS):
         call, expected = line[:_CALL].strip(), line[_CALL:].split()
         statement = re.sub(
-            r"\{(rows|run|question|entity|other|source|index|stream)\}", lambda match: shop[match[1]], call
+            r"\{(rows|texts|run|question|entity|other|source|index|stream)\}", lambda match: shop[match[1]], call
         )
         statement = statement if statement.startswith("CALL ") else f"SELECT * FROM {statement}"
         found = [outcome(cluster, db.info.dbname, role, statement) for role in ROLES]
