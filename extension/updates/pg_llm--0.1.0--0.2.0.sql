@@ -1267,6 +1267,13 @@ LANGUAGE plpython3u VOLATILE ROWS 7
 AS $$ from pg_llm.functions import compression; return compression.llm_pareto(base, query, methods) $$;
 COMMENT ON FUNCTION llm_pareto IS 'What each method of compression makes of a model: its size, speed and quality on rows kept back.';
 
+CREATE FUNCTION llm_privacy_report(model text, members text, non_members text) RETURNS TABLE (
+    auc real, low real, high real, advantage real, member_rows bigint, non_member_rows bigint
+)
+LANGUAGE plpython3u VOLATILE ROWS 1
+AS $$ from pg_llm.functions import evaluation; return evaluation.llm_privacy_report(model, members, non_members) $$;
+COMMENT ON FUNCTION llm_privacy_report IS 'How well an attack by its loss tells which rows a classifier has learnt from: 0.5 is chance.';
+
 -- Rights.
 REVOKE ALL ON llm.model_file, llm.own_graph, llm.own_graph_source, llm.own_graph_row, llm.own_entity,
 llm.own_entity_embedding, llm.own_relation, llm.own_evidence, llm.own_merge, llm.own_graph_model, llm.own_graph_model_file

@@ -93,6 +93,8 @@ def test_columns_of_one_writing_have_no_errors(values: list[str]) -> None:
         ([f"a{n}@example.org" for n in range(60)], {"b(at)x.com": "b@x.com", "b@x,com": "b@x.com"}),
         ([f"(212) 55{n:02}-1{n:03}".replace("(212) 55", "(212) 5") for n in range(60)], {}),
         (["Boston", "Bergen", "New York"] * 60, {"unknown": None, "N/A": None, "null": None}),
+        # Rarer than they are it means that there is none.
+        (["Meyer", "Schulz", "Vogt", "Kern"] * 60, {"Blank": None}),
     ],
 )
 def test_errors_by_kind(right: list[str], wrong: dict[str, str | None]) -> None:
@@ -104,6 +106,9 @@ def test_errors_by_kind(right: list[str], wrong: dict[str, str | None]) -> None:
     [
         # What may be right, or may be two things, stays.
         (["Smith", "Null", "Nan", "None", "Miller", "Jones"] * 9, ["Null", "None", "Nan"]),
+        # A word that recurs as the others do is one of them.
+        (["Meyer", "Blank", "Schulz", "Vogt", "Kern"] * 60, []),
+        (["married", "single"] * 60 + ["widowed"] * 5 + ["unknown"] * 70, []),
         (["NA", "DE", "FR", "ZA"] * 9, ["NA"]),
         (PRICES, ["1.5M", "1e-05", "12 apples"]),
         (WEIGHTS, ["3"]),

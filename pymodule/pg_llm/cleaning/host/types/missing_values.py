@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from statistics import median
 
 from pg_llm.cleaning.host.types import missing
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
@@ -27,6 +28,9 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
     doubtful = sum(counts[value] for value, kind in kinds.items() if kind != "sure")
     if doubtful > _MAX_SHARE * sum(counts.values()):
         kinds = {value: kind for value, kind in kinds.items() if kind == "sure"}
+    if column.name == "category":
+        usual = median([count for value, count in counts.items() if value not in kinds] or [0])
+        kinds = {value: kind for value, kind in kinds.items() if kind != "word" or not _recurs(counts[value], usual)}
     others = [value for value in counts if value not in kinds and re.search(r"[^\W\d_]", value)]
     for value, kind in kinds.items():
         confidence = _confidence(value, kind, column, others)
@@ -47,6 +51,11 @@ def _confidence(value: str, kind: str, column: ColumnType, others: list[str]) ->
         # A category of its own, where few others are.
         return _UNSURE if column.name == "category" else _LIKELY
     return _LIKELY if _is_written_by_a_program(value.strip(), others) else None
+
+
+def _recurs(count: int, usual: float) -> bool:
+    """Whether a word occurs like a column's values do: then it is one of its own, a name or an answer."""
+    return count > 1 and count >= usual
 
 
 def _is_written_by_a_program(value: str, others: list[str]) -> bool:
