@@ -97,3 +97,47 @@ def test_a_list_that_is_not_known_is_asked_for() -> None:
     run_in_worker({"do": "rows"}, '["{}"]', '["Oslo"]')
     run_in_worker({"do": "end", "digest": "a"})
     assert run_in_worker(question, "oslo", "Bern") == '[[["{}", "Oslo", 0.99]], []]'
+
+
+MODELS = [
+    "X K-12 drill",
+    "Acme saw 300",
+    "Acme saw 500",
+    "Hammer GBH 2-26",
+    "Zloty (1950–1995)",
+    "型号K12电钻",
+    "C42-0123",
+]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "X K-24 drill",
+        "x k13 drill",
+        "Acme saw 400",
+        "Hammer GBH 2-28",
+        "Hammer GBX 3-26",
+        "Zloty 1951-1995",
+        "型号K24电钻",
+    ],
+)
+def test_another_model_is_not_meant(text: str) -> None:
+    assert matched(text, values=MODELS) == []
+    assert matched(text, 2, 0.01, values=MODELS)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("X K12 dril", "X K-12 drill"),
+        ("drill X K 012", "X K-12 drill"),
+        ("Acme saw 500 W", "Acme saw 500"),
+        ("Zloty, 1950–1995", "Zloty (1950–1995)"),
+        ("Zloti 1950 1995", "Zloty (1950–1995)"),
+        # A code alone has nothing else that it may be known by.
+        ("C42-00123", "C42-0123"),
+    ],
+)
+def test_the_same_model_is_meant(text: str, value: str) -> None:
+    assert matched(text, values=MODELS) == [value]

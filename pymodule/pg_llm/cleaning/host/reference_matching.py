@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -37,6 +38,12 @@ _MIN_ALIKE = 0.85
 # code, as short codes of other things are often codes of these too.
 _READERS = (places.country, places.language, currencies.code)
 _MAX_READ, _CODE_LENGTH = 1000, 3
+# What is left of the probability where each has a number or code that the other lacks.
+_OTHER_CODE = 0.3
+_LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
+# A space that does not part two numbers.
+_SPACE = re.compile(r"(?<!\d) | (?!\d)")
+_CODE = re.compile(r"[a-z]*\d[a-z\d]*")
 
 
 class Match(NamedTuple):
@@ -92,6 +99,7 @@ class ReferenceList:
         else:
             near, features = self.candidates(form)
             scores = 1 / (1 + np.exp(-(features @ np.array(_WEIGHTS[1:]) + _WEIGHTS[0])))
+            scores *= [_OTHER_CODE if have_other_codes(form, self._forms[place]) else 1.0 for place in near]
             # One at most is meant.
             scores = scores / max(1.0, float(scores.sum()))
             found = [Match(int(place), float(score)) for place, score in zip(near, scores, strict=True)]
@@ -163,6 +171,23 @@ class ReferenceList:
             alike = max((JaroWinkler.normalized_similarity(word, each) for each in others), default=0.0)
             shared += rarity * (alike if alike >= _MIN_ALIKE else 0.0)
         return shared / total if total else 0.0
+
+
+def have_other_codes(one: str, other: str) -> bool:
+    """Whether each of two names has a number or code that the other lacks: X K-24 drill is not X K-12 drill.
+
+    What has no word beside its codes is no name: there a code is misspelt rather than another one.
+    """
+    texts = [_LEADING_ZEROS.sub("", text) for text in (one, other)]
+    return all(any(map(str.isalpha, _CODE.sub("", text))) for text in texts) and all(
+        any(_lacks(held, code) for code in _CODE.findall(text)) for text, held in (texts, reversed(texts))
+    )
+
+
+def _lacks(text: str, code: str) -> bool:
+    """Whether a text does not have the code, be it written together with other words or apart."""
+    joined = (text.replace(" ", ""), _SPACE.sub("", text))
+    return not any(re.search(rf"(?<!\d){re.escape(code)}(?!\d)", each) for each in joined)
 
 
 def _trigrams(form: str) -> set[str]:
