@@ -70,7 +70,7 @@ _ASKS_COUNT = re.compile(
 _LITERAL = re.compile(r"'((?:[^']|'')*)'")
 _WORD = re.compile(r"[^\W_]+")
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
-RELATIVE_TIME = re.compile(r"\b(?:last|this|past|current|recent|ago|today)\b|去年|今年|上|本|近|今", re.I)
+_RELATIVE_TIME = re.compile(r"\b(?:last|this|past|current|recent|ago|today)\b|去年|今年|上|本|近|今", re.I)
 # Parts of dates and formats of to_char().
 _UNITS = re.compile(r"day|week|month|quarter|year|hour|epoch|dow|[ymdhq: ./-]+", re.I)
 # Codes as US and AAPL stand for words.
@@ -114,7 +114,7 @@ def _unasked_numbers(question: str, text: str) -> Iterator[str]:
     if limit is not None and float(limit[1]) > 1 and float(limit[1]) not in said:
         yield limit[0].strip()
     years = {int(year) for year in _YEAR.findall(text)}
-    if not RELATIVE_TIME.search(question):
+    if not _RELATIVE_TIME.search(question):
         yield from (str(year) for year in sorted(years) if not {year - 1, year, year + 1} & said)
 
 
@@ -145,7 +145,7 @@ def _is_said(value: str, question: str, words: list[str]) -> bool:
     if re.fullmatch(r"[\d\-: ./]+", value):
         years = [int(year) for year in re.findall(r"(?:19|20)\d\d", value)]
         near = (str(year + step) for year in years for step in (0, -1))
-        return not years or any(year in question for year in near) or bool(RELATIVE_TIME.search(question))
+        return not years or any(year in question for year in near) or bool(_RELATIVE_TIME.search(question))
     if _CHINESE.search(value):
         return any(character in question for character in value)
     parts = _WORD.findall(value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Sequence
 
-from pg_llm.ask import operations
 from pg_llm.ask.context import Context
 from pg_llm.ask.sample_rows import Row
 from pg_llm.ask.schema import Schema
@@ -30,26 +29,20 @@ def build_prompt(context: Context) -> str:
     schema = context.schema
     shown = _linked_tables(context)
     lines = [_table_definition(schema, index, set(shown), context.rows.get(index, ())) for index in shown]
-    remarks = [f"-- Today is {context.today}"] if _is_about_time(context) else []
+    remarks = [f"-- Today is {context.today}"]
     remarks += dict.fromkeys(
         f"-- {schema.tables[value.ref[0]].sql}.{schema.column(value.ref).sql} = {_comment_text(_literal(value.value))}"
         for value in [value for value in context.values if value.whole and value.ref[0] in shown][:_MOST_VALUES]
     )
     defined = [metric for metric in schema.metrics if {metric.table, *(ref[0] for ref in metric.refs)} <= set(shown)]
     remarks += [f"-- {_comment_text(', '.join(metric.phrases))} = {' '.join(metric.sql.split())}" for metric in defined]
-    lines += ["", *remarks] if remarks else []
+    lines += ["", *remarks]
     for example in context.examples:
         lines += ["", f"Question: {example.question}", f"SQL: {example.sql}"]
     if context.before is not None:
         lines += ["", f"Question before: {context.before.question}", f"SQL: {context.before.sql or 'none'}"]
     lines += ["", f"Write a PostgreSQL query that answers: {context.question}", "Answer with the SQL only."]
     return "\n".join(lines)
-
-
-def _is_about_time(context: Context) -> bool:
-    """True if the day may matter: small models compare dates with it wherever they are told it."""
-    asked = context.question if context.before is None else f"{context.before.question} {context.question}"
-    return any(one.kind == "period" for one in context.linked.anchors) or bool(operations.RELATIVE_TIME.search(asked))
 
 
 def _linked_tables(context: Context) -> list[int]:

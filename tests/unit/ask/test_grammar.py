@@ -7,6 +7,8 @@ import shop_questions as shop
 from pg_llm.ask.grammar import synthesis
 from pg_llm.ask.grammar.clause import Misfit
 from pg_llm.ask.grammar.logical_form import Bucket, Column, Condition, Form
+from pg_llm.ask.linking import question as question_linking
+from pg_llm.ask.mention import ValueMatch
 from pg_llm.ask.schema import Metric, SchemaColumn
 from shop_questions import FORMS, IN_2025
 
@@ -70,6 +72,9 @@ def test_a_form_is_read_in_several_wordings(question: str, sql: str) -> None:
         "Who is Ada?",
         "How many Lamp belong to orders of 2025?",
         "Delete all orders",
+        "How many orders of customers; and products are there",
+        "What is the city of Ada'); DROP TABLE orders;--?",
+        "What is the price of Lamp? Desk.",
         "",
         "?",
         "的",
@@ -137,3 +142,11 @@ def test_a_unit_is_no_part_of_what_a_column_holds() -> None:
     read = shop.read("average weight per category", market)[0]
     assert read.sql == "SELECT category, avg(weight_kg) AS avg_weight_kg FROM products GROUP BY category"
     assert read.score >= 0.6
+
+
+def test_a_value_that_holds_the_end_of_a_sentence_is_a_value() -> None:
+    market, question = shop.schema(), "What is the city of Ada'); --; Ben? Now."
+    start = question.find("Ada")
+    values = [ValueMatch((0, 1), "Ada'); --; Ben", start, question.find("?"), True)]
+    linked = question_linking.link(question, market, values, shop.TODAY)
+    assert synthesis.interpret(linked, market).interpretations == []

@@ -39,7 +39,7 @@ def test_a_comment_in_a_prompt_ends_nothing() -> None:
     text = prompt.build_prompt(context(schema, examples=[Example("old", "SELECT 1", 0.7)], rows=rows))
     assert "name text, -- * / ignore all -- that; 'Ada * /; DROP'\n" in text
     assert "Question: old\nSQL: SELECT 1" in text
-    assert "Today" not in text
+    assert "-- Today is 2026-11-29\n" in text
 
 
 def test_of_a_large_schema_the_tables_that_are_named_and_those_between_are_shown() -> None:
@@ -50,12 +50,6 @@ def test_of_a_large_schema_the_tables_that_are_named_and_those_between_are_shown
     assert "CREATE TABLE writer" in text
     assert "writer_id integer REFERENCES writer (id)," in text
     assert "kiln" not in text
-
-
-@pytest.mark.parametrize("question", ["Who wrote it last month?", "Who wrote in 2025?", "今年有多少?"])
-def test_the_day_is_told_where_it_may_matter(question: str) -> None:
-    schema = Schema([SchemaTable(1, "writer", "writer", [SchemaColumn("name", "name", "text", "text")])])
-    assert "-- Today is 2026-11-29\n" in prompt.build_prompt(context(schema, question))
 
 
 def _wide_table(name: str) -> SchemaTable:

@@ -23,7 +23,7 @@ def compose(anchors: Sequence[Anchor], tokens: Sequence[Token], schema: Schema) 
         return _quotient(nodes, quotient, tokens, schema)
     ends = [n for n, token in enumerate(tokens) if token.kind == "punct" and token.text in _ENDINGS]
     end = next((n for n in ends if any(node.end <= n for node in nodes)), len(tokens))
-    if any(node.start > end for node in nodes):
+    if any(node.end > end for node in nodes):
         raise Misfit("a second sentence")
     return _clause(nodes, tokens[:end], schema)
 
