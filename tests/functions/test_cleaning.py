@@ -596,6 +596,27 @@ def test_a_run_goes_on_after_its_table_was_built_anew(shop: psycopg.Connection) 
         shop.execute("SELECT llm_apply(%s)", (run,))
 
 
+def test_corrections_are_remembered_for_a_table_of_the_same_columns_only(db: psycopg.Connection) -> None:
+    definition, filled = "id int PRIMARY KEY, code text", "SELECT n, 'v' || n FROM generate_series(1, 40) AS n"
+    db.execute(f"CREATE TABLE part ({definition}); INSERT INTO part {filled}")
+    value(db, "SELECT llm_find_errors('part')")
+    db.execute("""
+        INSERT INTO llm.change (run, key, "column", old, new, confidence, state, detector, reason)
+        SELECT r.id, jsonb_build_object('id', n), 'code', 'no ' || n, n::text, 1, 'applied', 'mark', ''
+        FROM llm.cleaning AS r, generate_series(1, 9) AS n
+    """)
+    learnt = "SELECT count(*) FROM llm.change WHERE run = %s::uuid AND \"column\" = 'code' AND detector = 'learnt'"
+    for more, is_known in (("", True), (", price int", False)):
+        db.execute(f"DROP TABLE part; CREATE TABLE part ({definition}{more}); INSERT INTO part {filled}")
+        db.execute("INSERT INTO part VALUES (99, 'no 99')")
+        run = repaired(db, "SELECT llm_find_errors('part')")
+        assert bool(value(db, learnt, run)) is is_known
+    # The memory is forgotten with the run.
+    db.execute(f"DROP TABLE part; CREATE TABLE part ({definition}); INSERT INTO part {filled}")
+    db.execute("DELETE FROM llm.cleaning; INSERT INTO part VALUES (99, 'no 99')")
+    assert value(db, learnt, repaired(db, "SELECT llm_find_errors('part')")) == 0
+
+
 def test_the_rules_transform_the_next_delivery(db: psycopg.Connection) -> None:
     db.execute("CREATE TABLE inn (id int PRIMARY KEY, beds text, day text)")
     db.execute(

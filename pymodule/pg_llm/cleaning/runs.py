@@ -206,19 +206,23 @@ def _load_decisions(db: Connection, run: Run, keys: Sequence[str]) -> list[tuple
 
 
 def _load_corrections(db: Connection, run: Run) -> list[tuple[int, str, str]]:
-    """Repairs that were applied to the table before and follow from no other column: position, old and new value."""
+    """Repairs that were applied to the table before and follow from no other column: position, old and new value.
+
+    To another table of its name only where all of that one's columns were examined, and have the same names.
+    """
     applied = db.rows(
         """
         SELECT DISTINCT h."column"::text AS "column", h.old, h.new, h.key
         FROM llm.change AS h JOIN llm.cleaning AS r ON r.id = h.run
-        WHERE (r.target = $1::oid OR r.relation = $3) AND h.state = 'applied' AND h.given IS NULL
+        WHERE (r.target = $1::oid OR r.relation = $3 AND r.columns <@ $4 AND $4 <@ r.columns)
+        AND h.state = 'applied' AND h.given IS NULL
         AND h.old <> '' AND h.new <> ''
         AND NOT EXISTS (
             SELECT FROM llm.mark AS m WHERE m.run = $2::uuid AND m.key = h.key AND m."column" = h."column"
         )
         """,
-        ("bigint", "text", "text"),
-        (run.target.table.oid, run.id, run.target.table.relation),
+        ("bigint", "text", "text", "text[]"),
+        (run.target.table.oid, run.id, run.target.table.relation, [column.name for column in run.target.columns]),
     )
     positions = {column.name: position for position, column in enumerate(run.target.columns)}
     return [(positions[row["column"]], row["old"], row["new"]) for row in applied if row["column"] in positions]

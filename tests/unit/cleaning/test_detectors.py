@@ -69,8 +69,29 @@ def test_neighbours_that_are_swapped_are_one_edit() -> None:
 
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_an_edit_makes_what_it_was_learnt_from(old: str, new: str) -> None:
-    (edit,) = token_edits.learn([(old, new)])
-    assert edit.apply(old) == new
+    assert all(edit.apply(old) == new for edit in token_edits.learn([(old, new)]))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Ibuprofn", "Ibuprofen"),
+        ("Ibu-profen", "Ibuprofen"),
+        ("Ibuprofn 400 mg", "Ibuprofen 400 mg"),
+        ("2023-05-01", "2024-05-01"),
+        ("0", "000"),
+    ],
+)
+def test_the_right_value_of_one_is_no_edit_of_others(old: str, new: str) -> None:
+    assert token_edits.learn([(old, new)]) == []
+
+
+def test_corrected_misspellings_leave_other_values_alone() -> None:
+    of = table(drug=["Ibuprofen"] * 40 + ["Aspirin"] * 40 + ["Morphine"] * 40 + ["Ibuprofn"])
+    wrong = ["Ibuprofn", "Iboprofen", "Ibuprofenn", "Ibuproven", "Ibuprofin"]
+    of.corrections = [(0, each, "Ibuprofen") for each in wrong for _ in range(3)]
+    found = by_cell(ensemble.detect(of))
+    assert {cell: each.new for cell, each in found.items()} == {(120, 0): "Ibuprofen"}
 
 
 def test_an_edit_goes_over_to_values_of_the_same_shape() -> None:

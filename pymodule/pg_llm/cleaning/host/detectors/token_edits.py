@@ -104,7 +104,18 @@ def learn(pairs: Iterable[tuple[str, str]]) -> list[Program]:
                 break
         else:
             known.append(space)
-    return [edit(old, _simplest(space)) for (old, _), known in spaces.items() for space in known]
+    return [
+        edit(old, steps)
+        for (old, new), known in spaces.items()
+        for space in known
+        if _is_program(old, new, steps := _simplest(space))
+    ]
+
+
+def _is_program(old: Shape, new: Shape, steps: Sequence[Step]) -> bool:
+    """Whether steps depend on the value: a constant does not, nor a word or number put in the place of any other."""
+    literals = {step for step in steps if isinstance(step, str)}
+    return len(literals) < len(steps) and not (old == new and any(step.isalnum() for step in literals))
 
 
 def _simplest(space: VersionSpace) -> tuple[Step, ...]:
