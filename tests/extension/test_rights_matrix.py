@@ -30,8 +30,8 @@ llm_classify_scored('a', '{b,c}')                                       ok      
 llm_classify_scored_batch('{a}', '{b,c}')                               ok        ok    ok      ok    42501
 llm_classify_set('a', 'topic')                                          22023     22023 22023   22023 42501
 llm_classify_set_batch('{a}', 'topic')                                  22023     22023 22023   22023 42501
-llm_ensemble('a', '{topic, all-minilm-l6-v2}', '{x, y}')                ok        ok    ok      ok    42501
-llm_ensemble_batch('{a}', '{topic, all-minilm-l6-v2}', '{x, y}')        ok        ok    ok      ok    42501
+llm_ensemble('a', '{topic, all-minilm-l6-v2}', '{x, y}')                22023     22023 22023   22023 42501
+llm_ensemble_batch('{a}', '{topic, all-minilm-l6-v2}', '{x, y}')        22023     22023 22023   22023 42501
 llm_tag('a', '{b,c}')                                                   ok        ok    ok      ok    42501
 llm_tag_batch('{a}', '{b,c}')                                           ok        ok    ok      ok    42501
 llm_tag_scores('a', '{b,c}')                                            ok        ok    ok      ok    42501
