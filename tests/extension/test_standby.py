@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -105,8 +104,3 @@ def test_a_hot_standby_answers_and_takes_over(
     standby.execute("INSERT INTO note VALUES (6, 'a kitten on a boat')")
     found = "SELECT count(*) FROM semantic_search('kitten on a boat', 'note', k => 1) WHERE key ->> 'id' = '6'"
     assert value(standby, found) == 1
-
-
-def test_a_standby_has_no_files_of_the_primarys_host(copy: Cluster) -> None:
-    """What the backup brings of the primary's host is no host: neither its socket nor its lock counts here."""
-    assert hosts(Path(copy.data)) == []
