@@ -185,7 +185,11 @@ def rabbitmq(program: str, folder: Path) -> Iterator[int]:
         process.wait()
         epmd = shutil.which("epmd")
         assert epmd is not None
-        subprocess.run([epmd, "-kill"], env=dict(os.environ) | given, capture_output=True, check=False)
+        # It ends once it has seen that the server is gone.
+        deadline = time.monotonic() + 10
+        while kafka.is_open(int(given["ERL_EPMD_PORT"])) and time.monotonic() < deadline:
+            subprocess.run([epmd, "-kill"], env=dict(os.environ) | given, capture_output=True, check=False)
+            time.sleep(0.1)
 
 
 @pytest.mark.parametrize("kind", ["stream", "classic"])
