@@ -432,3 +432,7 @@ def test_rows_beyond_the_limit_are_told(bakery: psycopg.Connection) -> None:
     assert len(rows) == 2
     assert "more than 2: " in answer
     assert "only the first 2 rows (llm.ask_row_limit)" in reason
+    told: list[str] = []
+    bakery.add_notice_handler(lambda notice: told.append(str(notice.message_primary)))
+    assert len(bakery.execute("SELECT ask_rows('List all bakers')").fetchall()) == 2
+    assert [notice for notice in told if "llm.ask_row_limit" in notice]

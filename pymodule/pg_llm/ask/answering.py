@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from pg_llm import settings
@@ -71,7 +72,7 @@ def answer(
             return row
         result = outcome.result
         names = [name for name, _ in result.columns]
-        cut = f"only the first {len(result.rows)} rows (llm.ask_row_limit)" if result.truncated else ""
+        cut = _cut(result.rows) if result.truncated else ""
         return row | {
             "answer": verbalization.verbalize(outcome.question, names, result.rows, result.truncated, outcome.chinese),
             "rows": result.objects(),
@@ -81,6 +82,10 @@ def answer(
             "reason": explanation.join(outcome.explanation, cut, _told_alternatives(outcome) if explain else ""),
             "clarify": None,
         }
+
+
+def _cut(rows: Sequence[Any]) -> str:
+    return f"only the first {len(rows)} rows (llm.ask_row_limit)"
 
 
 def _laid_out(db: Connection, sql: str) -> str:
@@ -104,6 +109,8 @@ def answer_rows(
             # To the client alone: an error's message goes to the server's log too, and this one repeats the question.
             db.notice(outcome.doubt)
             raise NoAnswer("no answer: no reading is sure enough")
+        if outcome.result.truncated:
+            db.notice(_cut(outcome.result.rows))
         return outcome.result.objects()
 
 
