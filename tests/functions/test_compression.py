@@ -58,7 +58,16 @@ def base(db: psycopg.Connection, folder: Path) -> psycopg.Connection:
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize("method", ["int8", "int4", "layers", "prune", "distill", "static"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "int8",
+        "int4",
+        "layers",
+        "static",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("prune", "distill")),
+    ],
+)
 def test_an_encoder_is_compressed_by_each_method(base: psycopg.Connection, method: str) -> None:
     call = "SELECT llm_compress('less', 'small', %s, %s, '{\"min_quality\": 0}')"
     query = TEXTS if method != "static" else "SELECT body FROM note UNION ALL SELECT 'another ' || body FROM note"
@@ -117,7 +126,8 @@ def test_a_finetuned_classifier_is_compressed_by_each_method(base: psycopg.Conne
 def test_a_model_that_lost_too_much_is_not_registered(base: psycopg.Connection) -> None:
     with pytest.raises(errors.InvalidParameterValue, match="less than min_quality allows"):
         base.execute(
-            "SELECT llm_compress('less', 'small', 'prune', %s, %s)", (TEXTS, '{"min_quality": 1, "epochs": 1}')
+            "SELECT llm_compress('less', 'small', 'layers', %s, %s)",
+            (TEXTS, '{"min_quality": 1, "layers": 1}'),
         )
     assert value(base, "SELECT count(*) FROM llm_models WHERE name = 'less'") == 0
     assert value(base, "SELECT count(*) FROM llm.model_file") == 0

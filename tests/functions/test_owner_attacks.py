@@ -81,10 +81,8 @@ LABELS = json.dumps(
 READING = (
     "SELECT * FROM llm_profile('{t}')",
     "SELECT * FROM llm_duplicates('{t}', threshold => 0.5)",
-    "SELECT * FROM llm_golden('{t}', threshold => 0.5)",
     """SELECT * FROM llm_golden('{t}', clusters => '[[{{"id": 1}}, {{"id": 4}}]]')""",
     "SELECT * FROM llm_match_batch('{{cat,good}}', '{t}', 'body')",
-    "SELECT * FROM llm_match('good', '{t}', 'mood')",
     "SELECT * FROM semantic_search('music', '{t}', 3, filter => "
     """'{{"mood": ["bad"], "moods": {{"@>": ["bad"]}}}}')""",
     'SELECT * FROM semantic_search(\'music\', \'{t}\', 3, \'text\', \'{{"mood": {{"like": "g%", "<=": "bad"}}}}\')',
@@ -112,7 +110,6 @@ WRITING = (
     "CALL semantic_index('{t}', '{{body,mood}}')",
     "CALL semantic_refresh('{t}')",
     "SELECT semantic_sync('{t}', '{c}', '[{{\"id\": 1}}]')",
-    "SELECT llm_merge('{t}', threshold => 0.5)",
     """SELECT llm_merge('{t}', clusters => '[[{{"id": 1}}, {{"id": 4}}]]')""",
     "SELECT * FROM llm_unmerge((SELECT m.id FROM llm.record_merge AS m ORDER BY m.merged_at DESC LIMIT 1))",
 )

@@ -30,6 +30,7 @@ _REFERENCES = """
     )
     ORDER BY k.conrelid, k.conname
 """
+_RULES = "SELECT r.rulename::text AS name FROM pg_rewrite AS r WHERE r.ev_class = $1::oid AND r.ev_type <> '1' LIMIT 1"
 _STORE_WRITTEN = """
     UPDATE llm.merged_row AS m SET after = r.after
     FROM jsonb_to_recordset($2::jsonb) AS r (key jsonb, after jsonb) WHERE m.run = $1::uuid AND m.key = r.key
@@ -60,10 +61,15 @@ class _Reference:
 def merge(db: Connection, found: GoldenRecords) -> str:
     """Carry out the merge of golden records whose rows are locked; returns the run's id.
 
-    The search path is the caller's, as triggers expect it.
+    The search path is the caller's, as triggers expect it. Raises InvalidInput for a table with rules.
     """
     table = found.table
     with search_path.pinned(db):
+        if rules := db.rows(_RULES, ("bigint",), (table.oid,)):
+            raise InvalidInput(
+                f'{table.relation} has the rule "{rules[0]["name"]}", past which a merge could not be undone',
+                hint="Write a trigger in its place.",
+            )
         query = """INSERT INTO llm.record_merge (target, relation, survivorship)
                    VALUES ($1::oid::regclass, $1::oid::regclass::text, $2::jsonb) RETURNING id::text AS id"""
         run = str(db.rows(query, ("bigint", "text"), (table.oid, found.rules))[0]["id"])

@@ -43,7 +43,7 @@ _OTHER_CODE = 0.3
 _LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 # A space that does not part two numbers.
 _SPACE = re.compile(r"(?<!\d) | (?!\d)")
-_CODE = re.compile(r"[a-z]*\d[a-z\d]*")
+_CODE = re.compile(r"(?<![a-z\d])[a-z]*\d[a-z\d]*")
 
 
 class Match(NamedTuple):
