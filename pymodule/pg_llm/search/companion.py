@@ -125,20 +125,16 @@ def build_indexes(db: Connection, index: SemanticIndex, report: Report) -> None:
     # One session builds: of two that do, each would wait in ANALYZE for the other's CREATE INDEX.
     db.execute(f"LOCK TABLE {index.companion} IN SHARE ROW EXCLUSIVE MODE")
     missing = _missing_indexes(db, index)
-    for number, definition in enumerate(missing):
+    for number, column in enumerate(missing):
         report("building indexes", number, len(missing))
+        definition = "gin (words)" if column == "words" else _vector_index(db, index)
         db.execute(f"CREATE INDEX ON {index.companion} USING {definition}")
     if missing:
         db.execute(f"ANALYZE {index.companion}")
 
 
 def _missing_indexes(db: Connection, index: SemanticIndex) -> list[str]:
-    method, metric, storage = index.definition.method, index.definition.metric, index.definition.storage
-    definitions = {"words": "gin (words)"}
-    if method != "none":
-        operators = METRICS[metric][0].replace("vector_", f"{storage}_")
-        schema = catalog.schema_of(db, "vector")
-        definitions["embedding"] = f"{method} (embedding {schema}.{operators}){_index_options(db, index)}"
+    """The columns that want an index and have none."""
     indexed = db.rows(
         """
         SELECT a.attname::text AS name
@@ -149,7 +145,15 @@ def _missing_indexes(db: Connection, index: SemanticIndex) -> list[str]:
         (index.companion_oid,),
     )
     names = {row["name"] for row in indexed}
-    return [definition for name, definition in definitions.items() if name not in names]
+    wanted = ("words",) if index.definition.method == "none" else ("words", "embedding")
+    return [name for name in wanted if name not in names]
+
+
+def _vector_index(db: Connection, index: SemanticIndex) -> str:
+    method, metric, storage = index.definition.method, index.definition.metric, index.definition.storage
+    operators = METRICS[metric][0].replace("vector_", f"{storage}_")
+    schema = catalog.schema_of(db, "vector")
+    return f"{method} (embedding {schema}.{operators}){_index_options(db, index)}"
 
 
 def _index_options(db: Connection, index: SemanticIndex) -> str:
