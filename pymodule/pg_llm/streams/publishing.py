@@ -114,7 +114,10 @@ def _is_relation(db: Connection, name: str) -> bool:
         with db.savepoint():
             found = "SELECT pg_catalog.to_regclass($1) IS NOT NULL AS found"
             return bool(db.rows(found, ("text",), (name,))[0]["found"])
-    except DatabaseError:
+    except DatabaseError as error:
+        # What is no name of a relation at all; a cancel is not that.
+        if not error.sqlstate.startswith(("0A", "22", "42")):
+            raise
         return False
 
 
