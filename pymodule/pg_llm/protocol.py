@@ -28,6 +28,8 @@ _ITEMS = 1000
 
 # Relative to the data directory, which is the working directory of every backend: a Unix socket's path holds 107 bytes.
 FOLDER = "pg_llm"
+# What can be made again: base backups leave out whatever has this name, and refuse paths of 100 bytes.
+TRANSIENT = f"{FOLDER}/pgsql_tmp"
 SOCKET = f"{FOLDER}/host.sock"
 LOCK = f"{FOLDER}/host.lock"
 

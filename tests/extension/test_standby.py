@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -57,6 +58,10 @@ def copy(cluster: Cluster, primary: psycopg.Connection) -> Iterator[Cluster]:
     with tempfile.TemporaryDirectory(prefix="pg_llm-") as folder:
         standby = Cluster(folder, settings=TEST_SETTINGS)
         standby.copy(cluster)
+        # What can be made again is not in a backup, and cannot break it: names of models' files may be long.
+        transient = Path("pg_llm", "pgsql_tmp")
+        assert any((cluster.data / transient / "models").iterdir())
+        assert not (standby.data / transient).exists()
         with standby:
             yield standby
 

@@ -215,7 +215,7 @@ def stop(dsn: str, case: Case, how: str, after: float) -> float | None:
 
 def left(cluster: Cluster, control: psycopg.Connection) -> list[str]:
     """What there still is of trainings and of what commands said of themselves."""
-    folders = [str(path) for path in (cluster.data / "pg_llm" / "training").glob("*")]
+    folders = [str(path) for path in (cluster.data / "pg_llm" / "pgsql_tmp" / "training").glob("*")]
     return folders + [str(row) for row in control.execute("SELECT pid, command FROM llm_progress")]
 
 

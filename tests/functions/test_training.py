@@ -24,7 +24,7 @@ LONG = """SELECT llm_fit('slow', 'classify', $$SELECT text, topic FROM sentence$
 
 
 def left_over(cluster: Cluster) -> list[Path]:
-    return list((cluster.data / "pg_llm" / "training").glob("*"))
+    return list((cluster.data / "pg_llm" / "pgsql_tmp" / "training").glob("*"))
 
 
 def training_processes(cluster: Cluster) -> list[int]:
@@ -87,16 +87,16 @@ def test_the_files_of_a_model_are_closed_and_yet_used(
         with pytest.raises(errors.InsufficientPrivilege):
             politics.execute(statement)
     # A server that lost its copy has it written anew by whoever uses the model.
-    shutil.rmtree(cluster.data / "pg_llm" / "models" / digest)
+    shutil.rmtree(cluster.data / "pg_llm" / "pgsql_tmp" / "models" / digest)
     politics.execute("SET llm.engine = 'backend'")
     assert value(politics, "SELECT llm_classify('the elections of 1998', model => 'topic')") == "election"
-    assert (cluster.data / "pg_llm" / "models" / digest / "head.json").exists()
+    assert (cluster.data / "pg_llm" / "pgsql_tmp" / "models" / digest / "head.json").exists()
 
 
 def test_damaged_files_of_a_trained_model_are_written_again(politics: psycopg.Connection, cluster: Cluster) -> None:
     politics.execute("SELECT llm_fit('topic', 'classify', %s)", (TOPIC,))
     digest = value(politics, "SELECT digest FROM llm_models WHERE name = 'topic'")
-    folder = cluster.data / "pg_llm" / "models" / digest
+    folder = cluster.data / "pg_llm" / "pgsql_tmp" / "models" / digest
     politics.execute("SELECT llm_load_model('topic')")
     for name, damage in (("head.safetensors", b"\0" * 100), ("head.json", b"{}"), ("head.safetensors", None)):
         assert value(politics, "SELECT llm_unload_model('topic')")
@@ -145,7 +145,7 @@ def test_fine_tuning_words_and_what_becomes_of_the_model(politics: psycopg.Conne
 
     # The files are in the database: a server that lost its copy writes it anew.
     digest = value(politics, "SELECT digest FROM llm_models WHERE name = 'names'")
-    folder = cluster.data / "pg_llm" / "models" / digest
+    folder = cluster.data / "pg_llm" / "pgsql_tmp" / "models" / digest
     assert folder.is_dir()
     politics.execute("SELECT llm_unload_model('names')")
     for file in folder.iterdir():
@@ -189,7 +189,7 @@ def test_a_contrastive_head_learns_from_few_rows(politics: psycopg.Connection, c
     assert value(politics, "SELECT base ->> 'digest' FROM llm.model WHERE name = 'topic'") == digest
     politics.execute("SELECT llm_drop_model('topic')")
     assert value(politics, "SELECT count(*) FROM llm.model_file") == 0
-    assert not (cluster.data / "pg_llm" / "models" / digest).exists()
+    assert not (cluster.data / "pg_llm" / "pgsql_tmp" / "models" / digest).exists()
 
 
 @pytest.mark.slow

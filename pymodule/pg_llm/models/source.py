@@ -101,7 +101,7 @@ def trained_folder(digest: str) -> Path:
     """
     if not _DIGEST.fullmatch(digest):
         raise InvalidModel("not the digest of a trained model", hint="A digest has 64 hexadecimal digits.")
-    return Path(protocol.FOLDER, "models", digest).absolute()
+    return Path(protocol.TRANSIENT, "models", digest).absolute()
 
 
 def files(path: Path) -> list[Path]:

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import logging.handlers
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -53,6 +54,9 @@ def main() -> int:
         return 0
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
         score.write(_OOM_SCORE)
+    # Version 0.1.0 kept there what can be made again; base backups failed at long paths.
+    for former in ("models", "training"):
+        shutil.rmtree(Path(protocol.FOLDER, former), ignore_errors=True)
     _log_to(f"{protocol.FOLDER}/host.log" if args.detach else None)
     try:
         asyncio.run(_serve(listener, lock_file, server, settings))

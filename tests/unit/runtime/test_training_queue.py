@@ -78,7 +78,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pg_llm").mkdir()
     monkeypatch.setattr(process, "command", lambda folder: [sys.executable, "-c", PROGRAM, str(folder)])
-    return tmp_path / "pg_llm" / "training"
+    return tmp_path / "pg_llm" / "pgsql_tmp" / "training"
 
 
 def run(scenario: Callable[[Queue], Awaitable[None]]) -> None:

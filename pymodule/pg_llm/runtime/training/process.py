@@ -23,7 +23,7 @@ from pg_llm.runtime.training import checkpoints
 log = logging.getLogger("pg_llm.runtime")
 
 # Below the data directory, which is the working directory of backends and host.
-FOLDER = Path(protocol.FOLDER) / "training"
+FOLDER = Path(protocol.TRANSIENT) / "training"
 _LOCK = FOLDER.parent / "training.lock"
 
 # Descriptors of the locks on this process's own folders.
