@@ -50,9 +50,53 @@ def test_a_repair_tells_what_was_there_and_why(notes: psycopg.Connection, role: 
 def test_arguments_are_checked(notes: psycopg.Connection) -> None:
     for call, message in (
         ("llm_why('note', NULL, 'shout')", "key must not be NULL"),
+        ("llm_why('note', '[]', 'city')", "key must be a JSON object"),
         ("llm_why('note', '{\"id\": 1}', NULL)", "column must not be NULL"),
         ("llm_why(NULL, '{\"id\": 1}', 'shout')", "NULL"),
     ):
         with pytest.raises(errors.DatabaseError, match=message):
             notes.execute(f"SELECT {call}")
-    assert notes.execute("SELECT * FROM llm_why('note', '[]', 'city')").fetchall() == []
+
+
+def test_a_merge_tells_what_was_merged_and_by_which_rule(notes: psycopg.Connection, role: str) -> None:
+    notes.execute("CREATE TABLE page (id int PRIMARY KEY, note int REFERENCES note)")
+    notes.execute("INSERT INTO page VALUES (1, 2), (2, 4)")
+    notes.execute("UPDATE note SET city = NULL WHERE id = 1")
+    rules = """'{"columns": {"city": "longest"}}'"""
+    clusters = """'[[{"id": 1}, {"id": 2}, {"id": 3}]]'"""
+    notes.execute(f"SELECT llm_merge('note', survivorship => {rules}, clusters => {clusters})")
+    run = value(notes, "SELECT id FROM llm.record_merge")
+    kept, gone = (
+        value(notes, "SELECT kept FROM llm.merged_row LIMIT 1"),
+        value(notes, "SELECT array_agg(key ORDER BY key) FROM llm.merged_row WHERE after IS NULL"),
+    )
+    # A key may be written with text in place of numbers.
+    cells = {key["id"]: notes.execute(WHY, (f'{{"id": "{key["id"]}"}}', "city")).fetchall() for key in (kept, *gone)}
+    removed = {"kept": kept, "removed": gone}
+    for key in gone:
+        assert cells[key["id"]] == [
+            (f"merge {run}", "removed", None, "Oslo" if key["id"] != 1 else None, "longest", removed, "postgres")
+        ]
+    # The row that was kept had the value already: nothing was written there.
+    assert kept == {"id": 2}
+    assert cells[2] == []
+    assert notes.execute(WHY.replace("note", "page"), ('{"id": 1}', "note")).fetchall() == []
+    notes.execute(f"GRANT SELECT ON note TO {role}; SET ROLE {role}")
+    assert notes.execute(WHY, ('{"id": 1}', "city")).fetchall() == []
+    notes.execute("RESET ROLE")
+    notes.execute("SELECT llm_unmerge(%s)", (run,))
+    assert [row[1] for row in notes.execute(WHY, ('{"id": 1}', "city"))] == ["restored"]
+
+
+def test_a_merge_tells_what_it_wrote_and_where_it_pointed(notes: psycopg.Connection) -> None:
+    notes.execute("CREATE TABLE page (id int PRIMARY KEY, note int REFERENCES note)")
+    notes.execute("INSERT INTO page VALUES (1, 2)")
+    notes.execute("UPDATE note SET city = 'Bergen' WHERE id = 2")
+    rules = """'{"columns": {"city": "longest"}}'"""
+    notes.execute(f"SELECT llm_merge('note', survivorship => {rules}, clusters => '[[{{\"id\": 1}}, {{\"id\": 2}}]]')")
+    ((origin, *merged),) = notes.execute(WHY, ('{"id": 1}', "city")).fetchall()
+    found = {"kept": {"id": 1}, "removed": [{"id": 2}]}
+    assert merged == ["merged", "Bergen", "Oslo", "longest", found, "postgres"]
+    assert notes.execute(WHY.replace("note", "page"), ('{"id": 1}', "note")).fetchall() == [
+        (origin, "repointed", "1", "2", None, {"target": "public.note"}, "postgres")
+    ]
