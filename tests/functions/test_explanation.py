@@ -116,7 +116,6 @@ def test_what_cannot_be_explained_is_an_error(moods: psycopg.Connection) -> None
         ("llm_explain('a', 'mood', method => 'x')", "invalid method"),
         ("llm_explain('a', labels => '{b,c}', method => 'linear')", "cannot be explained by linear"),
         ("llm_explain_svg('a', 'mood', width => 1)", "width must lie between"),
-        ("llm_explain('a', 'en-core-web-sm')", "does entities"),
     ):
         with pytest.raises(errors.DatabaseError, match=message):
             moods.execute(f"SELECT {call}")
@@ -128,3 +127,22 @@ def test_a_long_text_has_a_row_for_each_word(moods: psycopg.Connection) -> None:
     count, total = moods.execute(query, (text,)).fetchone()
     assert count == 2_501
     assert total > 0
+
+
+def test_the_words_around_an_entity_that_it_rests_on(db: psycopg.Connection) -> None:
+    text = "Yesterday Washington flew home, and Ada Lovelace lives in Washington."
+    model = "en-core-web-sm"
+    rows = db.execute("SELECT * FROM llm_explain(%s, %s, 'Ada Lovelace')", (text, model)).fetchall()
+    assert {row[-1] for row in rows} == {"occlusion"}
+    # The entity's own words are left where they are.
+    assert not {"Ada", "Lovelace"} & {row[0] for row in rows}
+    assert all(text[start - 1 : end - 1] == token for token, start, end, *_ in rows[:-1])
+    score = value(db, "SELECT score FROM llm_entities(%s, model => %s) WHERE entity = 'Ada Lovelace'", text, model)
+    assert sum(row[3] for row in rows) == pytest.approx(score, abs=0.001)
+    # Without a target it is about the surest one; where there is none, nothing is told.
+    assert db.execute("SELECT count(*) FROM llm_explain(%s, %s)", (text, model)).fetchone() != (0,)
+    assert db.execute("SELECT * FROM llm_explain('nothing of note', %s)", (model,)).fetchall() == []
+    assert db.execute("SELECT * FROM llm_explain(NULL, %s, 'Ada')", (model,)).fetchall() == []
+    for given, message in (("'Grace Hopper'", "finds no entity"), ("'Ada Lovelace', method => 'linear'", "cannot be")):
+        with pytest.raises(errors.DatabaseError, match=message):
+            db.execute(f"SELECT * FROM llm_explain(%s, %s, {given})", (text, model))

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from pg_llm.arguments import Label
-from pg_llm.classify import scoring
+from pg_llm.classify import entities, scoring
 from pg_llm.database import models
 from pg_llm.database.connection import Connection
 from pg_llm.database.models import Model
@@ -48,10 +48,13 @@ def explain(
     method: str,
 ) -> list[Attribution]:
     """The words in their order and, last, the rest; nothing for a text that is NULL or blank."""
-    found = models.find(db, model, "classification", scoring.MODELS)
-    _check(found, target, labels)
+    found = models.find(db, model, "classification", (*scoring.MODELS, "entities"))
+    if found.task != "entities":
+        _check(found, target, labels)
     if input is None or scoring.is_blank(input):
         return []
+    if found.task == "entities":
+        return _of_entity(db, found, input, target, labels, method)
     if method != OCCLUSION:
         answer = _of_model(found, input, target, labels, method)
         if "tokens" in answer:
@@ -61,13 +64,50 @@ def explain(
                 f'model "{found.name}" cannot be explained by {method}: {answer["reason"]}',
                 hint="method => 'occlusion' explains any model.",
             )
-    if len(input) > _LONGEST:
+    ask = _similarity(found, str(target)) if _compares(found, labels) else _probability(db, found, target, labels)
+    return _by_occlusion(input, ask)
+
+
+def _by_occlusion(text: str, ask: occlusion.Ask, kept: Span = (0, 0)) -> list[Attribution]:
+    if len(text) > _LONGEST:
         raise InvalidInput(
             f"by occlusion texts of {_LONGEST:,} characters at most are explained", hint="Explain a part of the text."
         )
-    ask = _similarity(found, str(target)) if _compares(found, labels) else _probability(db, found, target, labels)
-    effects, residual = occlusion.effects(input, ask)
-    return _rows(input, [(*span, value) for span, value in effects], residual, OCCLUSION, [span for span, _ in effects])
+    effects, residual = occlusion.effects(text, ask, kept)
+    return _rows(text, [(*span, value) for span, value in effects], residual, OCCLUSION, [span for span, _ in effects])
+
+
+def _of_entity(
+    db: Connection, model: Model, text: str, target: str | None, labels: Sequence[Label] | None, method: str
+) -> list[Attribution]:
+    """What the other words add to the score of an entity: the first with the target's words, or the surest one."""
+    if method not in (AUTO, OCCLUSION):
+        raise InvalidInput(
+            f'model "{model.name}" cannot be explained by {method}: it finds entities',
+            hint="method => 'occlusion' explains any model.",
+        )
+    (found,) = entities.find(db, model, [text], labels)
+    named = [each for each in found if target in (None, text[each[1] : each[2]])]
+    if not named:
+        if target is None:
+            return []
+        others = dict.fromkeys(text[start:end] for _, start, end, _ in found[:20])
+        raise InvalidInput(
+            f'model "{model.name}" finds no entity "{target}" in the text',
+            hint=f"It finds: {', '.join(others)}." if others else "It finds none.",
+        )
+    label, start, end, _ = named[0] if target else max(named, key=lambda entity: entity[3] or 0)
+    words_of_it = text[start:end]
+
+    def ask(texts: Sequence[str]) -> list[float]:
+        return [
+            max(
+                (score or 1.0 for kind, at, to, score in each if kind == label and one[at:to] == words_of_it), default=0
+            )
+            for one, each in zip(texts, entities.find(db, model, texts, labels), strict=True)
+        ]
+
+    return _by_occlusion(text, ask, (start, end))
 
 
 def _check(model: Model, target: str | None, labels: Sequence[Label] | None) -> None:

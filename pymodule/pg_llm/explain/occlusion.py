@@ -16,9 +16,15 @@ MOST_UNITS = 200
 NOTHING = "..."
 
 
-def effects(text: str, ask: Ask) -> tuple[list[tuple[Span, float]], float]:
-    """For each word the score's fall without it, and what of the score less that of no text they do not add up to."""
-    units = words.grouped(words.spans(text), MOST_UNITS)
+def effects(text: str, ask: Ask, kept: Span = (0, 0)) -> tuple[list[tuple[Span, float]], float]:
+    """For each word the score's fall without it, and what of the score less that of no text they do not add up to.
+
+    Words of the span that is kept are never left out.
+    """
+    before = [span for span in words.spans(text) if span[1] <= kept[0]]
+    behind = [span for span in words.spans(text) if span[0] >= kept[1]]
+    most = max(1, MOST_UNITS // (bool(before) + bool(behind) or 1))
+    units = [*words.grouped(before, most), *words.grouped(behind, most)]
     whole, nothing, *others = ask([text, NOTHING, *(without(text, [unit]) for unit in units)])
     falls = [whole - score for score in others]
     return list(zip(units, falls, strict=True)), whole - nothing - sum(falls)
