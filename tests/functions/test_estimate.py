@@ -237,6 +237,55 @@ def test_an_estimate_runs_no_code_of_others(shop: psycopg.Connection, connect: C
         shop.execute("DROP ROLE victim")
 
 
+@pytest.fixture
+def hidden(db: psycopg.Connection, role: str) -> psycopg.Connection:
+    """Notes that `role` sees with names redacted, or where a model says that they are harmless, or by a function."""
+    db.execute("CREATE TABLE note (id int, body text)")
+    db.execute("INSERT INTO note SELECT n, 'plain words, number ' || n FROM generate_series(1, 12) AS n")
+    db.execute("INSERT INTO note VALUES (13, 'Talk to Anna Meier about Igor Petrov.')")
+    db.execute("SELECT llm_mask('note', '{\"body\": \"redact\"}')")
+    db.execute("CREATE VIEW harmless AS SELECT * FROM note WHERE llm_classify(body, '{name,number}') = 'number'")
+    db.execute("CREATE TABLE judged AS TABLE note")
+    db.execute("ALTER TABLE judged ENABLE ROW LEVEL SECURITY")
+    db.execute("CREATE POLICY harmless ON judged USING (llm_classify(body, '{name,number}') = 'number')")
+    db.execute(
+        "CREATE FUNCTION redacted() RETURNS SETOF text STABLE SECURITY DEFINER RETURN"
+        " (SELECT llm_redact(body) FROM note WHERE id = 13)"
+    )
+    db.execute(f"GRANT SELECT ON note_masked, harmless, judged TO {role}")
+    db.execute(f"GRANT CREATE ON SCHEMA public TO {role}")
+    db.execute(f"SET ROLE {role}")
+    db.execute(
+        "CREATE FUNCTION spy(text) RETURNS int STABLE LANGUAGE plpgsql AS"
+        " $$ BEGIN IF $1 ~ 'Anna|Igor' THEN RAISE 'saw %', $1; END IF; RETURN 1; END $$"
+    )
+    db.execute(
+        "CREATE FUNCTION spy_inside() RETURNS int STABLE LANGUAGE plpgsql AS"
+        " $$ BEGIN RETURN (SELECT sum(spy(body)) FROM note_masked); END $$"
+    )
+    return db
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT spy(body) FROM note_masked",
+        "SELECT spy(body) FROM harmless",
+        "SELECT spy(body) FROM judged",
+        "SELECT spy(redacted) FROM redacted()",
+        "SELECT llm_embed(body) FROM note_masked WHERE body ~ 'Anna'",
+    ],
+)
+def test_made_up_answers_show_nothing_that_models_hide(hidden: psycopg.Connection, query: str) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="made-up answers"):
+        hidden.execute("SELECT * FROM llm_estimate(%s)", (query,))
+
+
+def test_redaction_hides_all_where_models_do_not_answer(hidden: psycopg.Connection) -> None:
+    # The view is read by a function, in which nobody looks for it.
+    assert hidden.execute("SELECT count(*) FROM llm_estimate('SELECT spy_inside()')").fetchone() != (0,)
+
+
 @pytest.mark.usefixtures("attacker")
 @pytest.mark.parametrize(
     ("operator", "condition"),

@@ -123,3 +123,16 @@ def test_letters_of_all_scripts_are_masked_under_every_collation(db: psycopg.Con
     assert value(db, "SELECT name FROM patient_masked") == "***, *****-***** ** **"
     collations = "SELECT array_agg(attcollation) FROM pg_attribute WHERE attname = 'name' AND attrelid = %s::regclass"
     assert value(db, collations, "patient_masked") == value(db, collations, "patient")
+
+
+def test_no_setting_of_the_reader_shows_a_name(
+    person: psycopg.Connection, role: str, connect: Callable[..., psycopg.Connection]
+) -> None:
+    person.execute("UPDATE person SET note = 'Talk to Anna Meier about the results of Paul Weber.' WHERE id = 1")
+    reader = connect(role)
+    query = "SELECT note FROM person_masked WHERE id = 1"
+    shown = value(reader, query)
+    assert shown == "Talk to [person] about the results of [person]."
+    for name in ("lac", "en-core-web-sm", "smollm2-135m-instruct"):
+        reader.execute(sql.SQL("SET llm.personal_model = {}").format(name))
+        assert value(reader, query) == shown

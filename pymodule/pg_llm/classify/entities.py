@@ -12,7 +12,7 @@ from pg_llm.classify import abstention, entity_labels, scoring
 from pg_llm.database import models
 from pg_llm.database.connection import Connection
 from pg_llm.database.models import Model
-from pg_llm.errors import InvalidInput
+from pg_llm.errors import InvalidInput, InvalidModel
 
 MODELS = ("entities", "generation")
 # Label, start and end from 0, score; a language model gives none.
@@ -53,6 +53,20 @@ def recognize(
 def find(db: Connection, recognizer: Model, texts: Sequence[str], labels: Sequence[Label] | None) -> list[list[Entity]]:
     """The entities of each text, of the labels' kinds only."""
     return [found or [] for found in _find(db, recognizer, texts, labels)]
+
+
+def find_in_all(
+    db: Connection, recognizer: Model, texts: Sequence[str], labels: Sequence[Label] | None
+) -> list[list[Entity]]:
+    """As `find`, but a text that the model fails at is an error under every `llm.on_error`: it may hold anything."""
+    found = [each for each in _find(db, recognizer, texts, labels) if each is not None]
+    if len(found) < len(texts):
+        raise InvalidModel(
+            f'model "{recognizer.name}" failed at {len(texts) - len(found)} of {len(texts)} texts, so what they hold is'
+            " not known",
+            hint="SET llm.on_error = 'error' tells why.",
+        )
+    return found
 
 
 def _find(

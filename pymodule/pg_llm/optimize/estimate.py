@@ -33,17 +33,19 @@ _STABLE = 1.1
 _HINT = "Estimate a part of it, as with a condition that leaves fewer rows."
 # Functions that are volatile and change nothing.
 _HARMLESS = ["random", "random_normal", "clock_timestamp", "timeofday", "gen_random_uuid"]
-# Functions that are volatile, of an owner whom role $5 does not trust, or that run a text as a query, or take one for
-# the name of a type. Attributes are functions of a row alone.
+# Functions that are volatile, of an owner whom role $6 does not trust or whose rights they lend it, or that run a text
+# as a query, or take one for the name of a type. Attributes are functions of a row alone.
 _FUNCTIONS = """
     SELECT p.oid::regprocedure::text AS name, p.provolatile = 'v' AS volatile, o.rolname::text AS owner,
-           pg_has_role(o.oid, $6::oid, 'USAGE') AS trusted
+           pg_has_role(o.oid, $6::oid, 'USAGE') AS trusted,
+           p.prosecdef AND NOT pg_has_role($6::oid, o.oid, 'USAGE') AS definer
     FROM unnest($1::text[], $2::text[], $3::bool[]) AS f (schema, name, attribute)
     JOIN pg_proc AS p ON p.proname = f.name JOIN pg_namespace AS n ON n.oid = p.pronamespace
     JOIN pg_roles AS o ON o.oid = p.proowner
     WHERE (n.nspname = f.schema OR f.schema IS NULL AND n.nspname = ANY ($4::text[])) AND (
         p.provolatile = 'v' AND NOT (n.nspname = 'pg_catalog' AND p.proname = ANY ($5::text[]))
         OR NOT pg_has_role(o.oid, $6::oid, 'USAGE') OR 'cstring'::regtype = ANY (p.proargtypes)
+        OR p.prosecdef AND NOT pg_has_role($6::oid, o.oid, 'USAGE')
         OR n.nspname = 'pg_catalog' AND p.proname ~ '_to_xml|populate_record|^ts_(stat|rewrite)$|^pg_input_'
         OR p.proname ~ '^llm_(chart|chart_svg|chart_png|evaluate|optimize|suspect_labels)$'
     ) AND NOT (
@@ -70,6 +72,36 @@ _OTHERS = """
     WHERE (n.nspname = f.schema OR f.schema IS NULL AND n.nspname = ANY ($3::text[]))
     AND NOT pg_has_role(t.typowner, $5::oid, 'USAGE')
     LIMIT 1
+"""
+# Views and policies over the relations $1 that call functions which may ask models, of owners whose rights role $2 has
+# not: with made-up answers they could show what they are there to hide.
+_JUDGING = """
+    WITH RECURSIVE reached (oid) AS (
+        SELECT unnest($1::oid[])
+        UNION
+        SELECT next.oid FROM reached AS r CROSS JOIN LATERAL (
+            SELECT i.inhrelid FROM pg_inherits AS i WHERE i.inhparent = r.oid
+            UNION ALL
+            SELECT m.found[1]::oid FROM (
+                SELECT concat(p.polqual::text, p.polwithcheck::text) FROM pg_policy AS p WHERE p.polrelid = r.oid
+                UNION ALL
+                SELECT w.ev_action::text FROM pg_rewrite AS w WHERE w.ev_class = r.oid AND w.rulename = '_RETURN'
+            ) AS e (tree), regexp_matches(e.tree, ':relid ([1-9][0-9]*)', 'g') AS m (found)
+        ) AS next (oid)
+    )
+    SELECT e.what FROM reached AS r JOIN pg_class AS c ON c.oid = r.oid CROSS JOIN LATERAL (
+        SELECT format('the policy %I on %s', p.polname, c.oid::regclass), p.polqual::text
+        FROM pg_policy AS p WHERE p.polrelid = c.oid AND c.relrowsecurity
+        UNION ALL
+        SELECT format('the view %s', c.oid::regclass), w.ev_action::text
+        FROM pg_rewrite AS w WHERE w.ev_class = c.oid AND w.rulename = '_RETURN' AND c.relkind = 'v'
+    ) AS e (what, tree)
+    WHERE NOT pg_has_role($2::oid, c.relowner, 'USAGE') AND EXISTS (
+        SELECT FROM regexp_matches(e.tree, ':(?:funcid|opfuncid|aggfnoid|winfnoid) ([1-9][0-9]*)', 'g') AS m (found)
+        JOIN pg_proc AS p ON p.oid = m.found[1]::oid JOIN pg_language AS l ON l.oid = p.prolang
+        WHERE p.oid >= 16384 AND l.lanname NOT IN ('internal', 'c') AND p.pronamespace <> 'llm'::regnamespace
+    )
+    ORDER BY e.what LIMIT 1
 """
 _RELATIONS = f"""
     SELECT c.oid::int8 AS oid, format('%I.%I', n.nspname, c.relname) AS name, c.relkind IN ('r', 'p', 'm') AS is_table,
@@ -129,6 +161,8 @@ def _check_functions(db: Connection, references: Sequence[dict[str, Any]], schem
                 f"query calls {row['name']}, which is VOLATILE: it is not run for an estimate",
                 hint="Estimate the SELECT inside it, or declare it STABLE if it changes nothing.",
             )
+        if row["trusted"] and row["definer"]:
+            raise _judged(f"the function {row['name']} runs with the rights of {row['owner']}")
         if row["trusted"]:
             raise InsufficientPrivilege(
                 f"query calls {row['name']}, which runs what a text says: it is not run for an estimate",
@@ -150,6 +184,13 @@ def _check_others(db: Connection, references: Sequence[dict[str, Any]], schemas:
     )
     for row in db.rows(_OTHERS, (*("text[]",) * 4, "int8"), values):
         raise _foreign(row["name"], row["owner"])
+
+
+def _judged(what: str) -> InsufficientPrivilege:
+    return InsufficientPrivilege(
+        f"{what}: what models answer may decide what you see, and an estimate has made-up answers",
+        hint="Have its owner ask, or estimate what you read beside it.",
+    )
 
 
 def _foreign(name: str, owner: str) -> InsufficientPrivilege:
@@ -178,6 +219,8 @@ def _checked_relations(statement: Statement, tables: Sequence[dict[str, Any]]) -
             f"query runs code of role {code['owner']} with your rights: {code['what']}",
             hint="Have that role ask, or leave the relation out.",
         )
+    for row in db.rows(_JUDGING, ("int8[]", "int8"), (found, role)):
+        raise _judged(row["what"])
     return rows
 
 

@@ -31,11 +31,11 @@ def needs_models(wanted: Collection[str]) -> bool:
 
 
 def by_models(
-    shown: Sequence[str], wanted: Collection[str], read: Read, first: str, *, is_default: bool
+    shown: Sequence[str], wanted: Collection[str], read: Read, first: str, *, has_help: bool
 ) -> list[list[Found]]:
-    """What the model `first` finds; as the default it has help with Chinese, and with places where they are wanted."""
+    """What the model `first` finds; others help it with Chinese, and with places where they are wanted."""
     found = [of_model(text, each, first) for text, each in zip(shown, _by_sentences(read, first, shown), strict=True)]
-    if not is_default:
+    if not has_help:
         return found
     # What the default model tells of Chinese is wrong more often than right.
     found = [

@@ -35,6 +35,9 @@ def find(
         for result in models.run_without_model(db, "personal_patterns", read, **options)
     ]
     named = _by_models(db, read, patterns, wanted, model)
+    if models.are_stood_in_for(db):
+        # Nothing in them is known not to be personal, and what is made of them must not show it.
+        return [[("person", 0, len(text), 1.0, "unread")] if text else [] for text in texts]
     merged = [
         merging.without_overlaps(text, [*of_patterns, *of_models], wanted, detection.LEAST)
         for text, of_patterns, of_models in zip(read, patterns, named, strict=True)
@@ -61,10 +64,11 @@ def _by_models(
     chosen = models.find(db, model, "personal", MODELS)
     if chosen.task == "generation":
         labels = [(kind, kinds.DESCRIPTIONS[kind]) for kind in wanted]
-        named = entities.find(db, chosen, shown, labels)
+        named = entities.find_in_all(db, chosen, shown, labels)
         return [detection.of_model(text, each, chosen.name) for text, each in zip(shown, named, strict=True)]
 
     def read(name: str, parts: Sequence[str]) -> list[list[Entity]]:
-        return entities.find(db, chosen if name == chosen.name else models.find(db, name), parts, None)
+        return entities.find_in_all(db, chosen if name == chosen.name else models.find(db, name), parts, None)
 
-    return detection.by_models(shown, wanted, read, chosen.name, is_default=model is None)
+    has_help = model is None or chosen.name == detection.DEFAULT
+    return detection.by_models(shown, wanted, read, chosen.name, has_help=has_help)

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pg_llm import arguments
-from pg_llm.database import catalog, ownership, table_access
+from pg_llm.database import catalog, models, ownership, table_access
 from pg_llm.database.catalog import Table
 from pg_llm.database.connection import Connection, Row
 from pg_llm.database.quoting import derived_name, quote_ident, quote_literal
 from pg_llm.errors import InvalidInput, NotSupported
+from pg_llm.privacy import finding
 
 METHODS = ("null", "mask", "label", "generalize", "redact")
 # Types by which a value is made coarser, and how: without a model, and in the column's own type.
@@ -135,4 +136,6 @@ def _masked(db: Connection, cell: str, row: Row, method: str) -> str:
         return f"(pg_catalog.regexp_replace({shown}) COLLATE {row['collation']})"
     if method == "label":
         return f"CASE WHEN {cell} IS NOT NULL THEN {quote_literal(f'[{name}]')} END"
-    return f"{catalog.schema_of(db, 'pg_llm')}.llm_redact({cell})"
+    # By name: a reader's setting must not choose what finds the names.
+    finder = quote_literal(models.find(db, None, "personal", finding.MODELS).name)
+    return f"{catalog.schema_of(db, 'pg_llm')}.llm_redact({cell}, model => {finder})"

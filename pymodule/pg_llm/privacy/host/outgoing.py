@@ -39,7 +39,7 @@ class Finder:
         by_models: list[list[Found]] = [[] for _ in texts]
         if detection.needs_models(self._wanted):
             shown = [merging.blanked(text, found) for text, found in zip(texts, by_patterns, strict=True)]
-            by_models = detection.by_models(shown, self._wanted, self._read, detection.DEFAULT, is_default=True)
+            by_models = detection.by_models(shown, self._wanted, self._read, detection.DEFAULT, has_help=True)
         return [
             merging.without_overlaps(text, [*of_patterns, *of_models], self._wanted, detection.LEAST)
             for text, of_patterns, of_models in zip(texts, by_patterns, by_models, strict=True)
