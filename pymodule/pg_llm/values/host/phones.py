@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import phonenumbers
 
@@ -38,6 +39,33 @@ def parse(text: str, region: str | None = None) -> str | None:
     if number.extension or not phonenumbers.is_valid_number(number):
         return None
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+class Number(NamedTuple):
+    """The digits of a number by its numbering plan; what the plan does not have is empty."""
+
+    country: str
+    trunk: str
+    area: str
+    subscriber: str
+
+
+def plan(text: str, region: str | None) -> Number | None:
+    """The parts of a number; None for what is no valid number."""
+    if (found := parse(text, region)) is None:
+        return None
+    number = phonenumbers.parse(found)
+    significant = str(phonenumbers.national_significant_number(number))
+    length = phonenumbers.length_of_national_destination_code(number)
+    written = re.sub(r"\D", "", phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL))
+    trunk = written.removesuffix(significant) if written != significant and written.endswith(significant) else ""
+    return Number(str(number.country_code), trunk, significant[:length], significant[length:])
+
+
+def region_of_country(code: str) -> str | None:
+    """The main region of a country code."""
+    region = phonenumbers.region_code_for_country_code(int(code))
+    return None if region in ("ZZ", "001") else str(region)
 
 
 def are_national(values: Iterable[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Codes and phone numbers in another pattern than their column's: other signs, case, lost zeros."""
+"""Codes in another pattern than their column's: other signs, case, lost zeros."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
-from pg_llm.values.host import codes, phones
+from pg_llm.values.host import codes
 from pg_llm.values.host.characters import plain
 
 _MIN_DOMINANT_SHARE = 0.6
@@ -26,30 +26,29 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
     """Values that hold the letters and digits of the column's one pattern, with its signs."""
     patterns: Counter[str] = Counter()
     for value, count in counts.items():
-        patterns[_shape(value)] += count
+        patterns[shape(value)] += count
     dominant, most = patterns.most_common(1)[0]
     if most < max(_MIN_COUNT, _MIN_DOMINANT_SHARE * patterns.total()) or not re.search("9", dominant):
         return
-    kind = "phone" if column.name == "phone" else "variant"
     step = f"{column.name}s are written as {dominant}"
     zeros = _has_lost_zeros(counts, dominant)
     short = sum(count for value, count in counts.items() if value.isdecimal() and len(value) < len(dominant))
     for value in counts:
-        if _shape(value) == dominant:
+        if shape(value) == dominant:
             continue
         text = plain(value).strip("'\"")
         # Spreadsheets write 12345.0 for a code of digits.
         text = re.sub(r"(?<=\d)\.0+$", "", text) if dominant.isdecimal() else text
-        if (new := _filled(text, dominant, column)) is not None and new != value:
-            yield ValueRepair(value, new, _SURE, kind, step, f"most others are written {dominant}")
-        elif column.name != "phone" and (new := _retyped(text, dominant)) is not None:
+        if (new := filled(text, dominant)) is not None and new != value:
+            yield ValueRepair(value, new, _SURE, "variant", step, f"most others are written {dominant}")
+        elif (new := _retyped(text, dominant)) is not None:
             reason = f"most others are written {dominant}"
-            yield ValueRepair(value, new, _LIKELY, kind, "signs that look alike in codes", reason)
+            yield ValueRepair(value, new, _LIKELY, "variant", "signs that look alike in codes", reason)
         elif zeros and text.isdecimal() and len(text) < len(dominant):
             padded = text.zfill(len(dominant))
             # A code that never has the zero may be another country's.
             is_known = padded in counts
-            begins_so = any(value.startswith(padded[: -len(text)]) for value in counts if _shape(value) == dominant)
+            begins_so = any(value.startswith(padded[: -len(text)]) for value in counts if shape(value) == dominant)
             # Where it recurs without, it is one without.
             is_rare = counts[value] < _MIN_RECURRING and short <= _MAX_SHORT * patterns.total()
             is_lost = is_known or (begins_so and is_rare)
@@ -65,7 +64,7 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
             )
         elif most >= _MIN_STRICT * patterns.total() and _is_broken(text, dominant):
             reason = f"most others are written {dominant}"
-            yield ValueRepair(value, None, _LIKELY, kind, "codes of another build", reason, suspect=True)
+            yield ValueRepair(value, None, _LIKELY, "variant", "codes of another build", reason, suspect=True)
 
 
 def of_checked(counts: Counts, name: str) -> Iterator[ValueRepair]:
@@ -90,21 +89,16 @@ def of_checked(counts: Counts, name: str) -> Iterator[ValueRepair]:
             yield ValueRepair(value, new, _SURE, "variant", "codes as most are written", "the same code")
 
 
-def _shape(value: str) -> str:
+def shape(value: str) -> str:
     """The value with each digit as 9, capital as A and small letter as a."""
     return re.sub("[a-z]", "a", re.sub("[A-Z]", "A", re.sub(r"\d", "9", value)))
 
 
-def _filled(value: str, dominant: str, column: ColumnType) -> str | None:
+def filled(value: str, dominant: str) -> str | None:
     """The value's letters and digits in the dominant shape; None where their number or kind is another."""
     kept = _SIGNS.sub("", value)
     slots = re.sub("[^9Aa]", "", dominant)
-    if re.sub("[^9]+", " ", dominant).split() == ["999", "999", "9999"] and re.fullmatch(r"\+?1\d{10}", kept):
-        # North America's numbers have ten digits, and their country code is 1.
-        return _in_shape(kept[-10:], dominant)
-    if column.name == "phone":
-        kept = _national(value, kept, slots, dominant, column.region)
-    elif re.search(_SIGNS, value) and _runs(value) != _runs(dominant):
+    if re.search(_SIGNS, value) and _runs(value) != _runs(dominant):
         # 160-15 is not 16-015.
         return None
     if len(kept) != len(slots) or not kept.isascii() or not kept.isalnum():
@@ -132,14 +126,14 @@ def _retyped(value: str, dominant: str) -> str | None:
             character = _as(_LETTERS.get(character, character), slot)
         made.append(character)
     new = "".join(made)
-    return new if new != value and _shape(new) == dominant else None
+    return new if new != value and shape(new) == dominant else None
 
 
 def _is_broken(value: str, dominant: str) -> bool:
     """Whether a value has the dominant length, and a character of another kind in less than half of its places."""
     if len(value) != len(dominant) or "9" not in dominant:
         return False
-    others = sum(one != other for one, other in zip(_shape(value), dominant, strict=True))
+    others = sum(one != other for one, other in zip(shape(value), dominant, strict=True))
     return 0 < others < len(dominant) / 2
 
 
@@ -150,21 +144,6 @@ def _runs(value: str) -> list[int]:
 
 def _as(character: str, slot: str) -> str:
     return character.upper() if slot == "A" else character.lower() if slot == "a" else character
-
-
-def _national(value: str, kept: str, slots: str, dominant: str, region: str | None) -> str:
-    """The digits of a phone number as the dominant shape counts them: with country code, trunk zero, or neither."""
-    kept = kept.lstrip("+")
-    if len(kept) == len(slots) and value.startswith("+") == dominant.startswith("+"):
-        return kept
-    if (number := phones.parse(value, region)) is None:
-        return ""
-    if dominant.startswith("+"):
-        return number[1:]
-    national = phones.national(number, region)
-    if national is None:
-        return ""
-    return next((each for each in national if len(each) == len(slots)), "")
 
 
 def _has_lost_zeros(counts: Counts, dominant: str) -> bool:

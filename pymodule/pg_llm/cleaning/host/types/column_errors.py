@@ -11,6 +11,7 @@ from pg_llm.cleaning.host.types import (
     missing_values,
     name_repairs,
     number_repairs,
+    phone_repairs,
     sign_repairs,
     time_repairs,
     word_repairs,
@@ -46,7 +47,9 @@ def _all(counts: Counts, column: ColumnType, name: str) -> Iterator[ValueRepair]
         yield from time_repairs.repairs(present)
     elif column.name in ("iban", "isbn", "card"):
         yield from code_repairs.of_checked(present, column.name)
-    elif column.name in ("phone", "code", "postcode"):
+    elif column.name == "phone":
+        yield from phone_repairs.repairs(present, column)
+    elif column.name in ("code", "postcode"):
         yield from code_repairs.repairs(present, column)
     else:
         yield from word_repairs.repairs(present, column)

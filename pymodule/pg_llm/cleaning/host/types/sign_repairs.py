@@ -40,7 +40,9 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
             continue
         is_known = counts.get(bare, 0) >= max(2, _MIN_RATIO * count)
         is_shaped = shapes[_shape(bare)] >= _MIN_COMMON * total and shapes[_shape(value)] < _MAX_RARE * total
-        if is_known or (is_shaped and column.name not in _WORDS and len(shapes) < total):
+        # Of letters alone the shape says nothing.
+        is_code = is_shaped and column.name not in _WORDS and "9" in _shape(bare)
+        if is_known or (is_code and len(shapes) < total):
             reason = f"{bare!r} occurs {counts[bare]} times" if is_known else "most others have no such signs"
             yield ValueRepair(value, bare, _SURE, "variant", _STEP, reason)
 
