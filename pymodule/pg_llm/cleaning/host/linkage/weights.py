@@ -60,8 +60,10 @@ _MOSTLY_ALIKE = 0.75
 _MIN_OTHER = 0.1
 # A date is a birthday where so many times more of the rows that are alike agree in it than of others, and such a share.
 _ABOVE_CHANCE, _MIN_SHARED = 10.0, 0.01
-# Of related pairs so many agree in such a field, as twins in their birthday.
-_TWINS = 0.01
+# Twins have one name in so many of a million pairs.
+_NAMED_ALIKE = 1e-6
+# Rows with other birthdays that agree in such a share of what else both have are of one household.
+_HOUSEHOLD = 0.5
 # Matches that are expected for each row before any is found.
 _MATCHES_PER_ROW = 0.05
 _ITERATIONS = 15
@@ -134,6 +136,8 @@ class MatchWeights:
             np.array([_RELATED_BY_KIND.get(field.kind, each) for field in fields]) for each in _RELATED_PRIORS
         ]
         self._tells = np.zeros(len(fields), dtype=bool)
+        self._birthdays = np.zeros(len(fields), dtype=bool)
+        self._given = np.zeros(len(fields), dtype=bool)
         patterns, times = distinct_rows(candidates)
         times *= pairs_each
         marks = np.stack([patterns == level for level in range(_LEVELS)], axis=2).reshape(len(patterns), -1)
@@ -142,17 +146,20 @@ class MatchWeights:
     def _estimate(self, patterns: Levels, times: Weights, marks: Weights) -> None:
         # By the priors alone first: with one more step, related pairs would be taken for matches.
         self._maximize(patterns, times, marks, tree=False)
-        self._tells = np.array(
-            [
-                (
-                    (field.kind == "date" and self._is_shared(patterns, times, place))
-                    or (field.kind == "code" and _identifies(patterns, times, place))
-                )
-                and len(field.forms) > _MIN_DISTINCT * min(field.filled, 10_000)
-                and self._match.shares[place, SAME] > _MIN_AGREEMENT
-                for place, field in enumerate(self._fields)
-            ]
-        )
+        birthdays = [
+            place
+            for place, field in enumerate(self._fields)
+            if field.kind == "date" and self._is_own(place) and self._is_shared(patterns, times, place)
+        ]
+        identifiers = [
+            place
+            for place, field in enumerate(self._fields)
+            if field.kind == "code"
+            and not field.is_place
+            and self._is_own(place)
+            and _identifies(patterns, times, place, birthdays)
+        ]
+        self._tells[birthdays + identifiers] = True
         self.related_told = bool(self._tells.any())
         if not self.related_told:
             self._tells = self._own_names(patterns, times)
@@ -160,9 +167,20 @@ class MatchWeights:
         self._match = _independent(size, self._m_prior)
         if self._tells.any():
             self._related = [_independent(size, self._anchored(each)) for each in self._related_priors]
+        self._birthdays[birthdays] = True
+        self._given = self._given_name(patterns, times)
+        if self._given.any():
+            self._related_priors.append(self._related_priors[0])
+            self._related.append(_independent(size, self._of_twins(self._related_priors[0])))
         for tree in (False, True):
             for _ in range(_ITERATIONS):
                 self._maximize(patterns, times, marks, tree)
+
+    def _is_own(self, place: int) -> bool:
+        """Whether a field holds few values twice, and matches mostly agree in it."""
+        field = self._fields[place]
+        is_distinct = len(field.forms) > _MIN_DISTINCT * min(field.filled, 10_000)
+        return is_distinct and bool(self._match.shares[place, SAME] > _MIN_AGREEMENT)
 
     def _own_names(self, patterns: Levels, times: Weights) -> NDArray[np.bool_]:
         """The field in which rows that agree in most others differ most often, as members of a household in a name."""
@@ -173,12 +191,18 @@ class MatchWeights:
             ratios = self._other_ratios(patterns, times)
         return np.asarray((ratios == ratios.max()) & (ratios > 0))
 
-    def _other_ratios(self, patterns: Levels, times: Weights) -> Weights:
+    def _given_name(self, patterns: Levels, times: Weights) -> NDArray[np.bool_]:
+        """The field in which members of a household, whose birthdays differ, differ most often; none without such."""
+        differ = (patterns[:, self._birthdays] == OTHER).any(axis=1)
+        ratios = self._other_ratios(patterns[differ], times[differ], _HOUSEHOLD)
+        return np.asarray((ratios == ratios.max()) & (ratios > _MIN_OTHER))
+
+    def _other_ratios(self, patterns: Levels, times: Weights, share: float = _MOSTLY_ALIKE) -> Weights:
         """For each field of names or texts how many of the pairs that are alike differ in it, for each that agrees."""
         ratios = np.zeros(len(self._fields))
         for place, field in enumerate(self._fields):
             if field.kind in ("name", "text") and self._determinants[place] < 0:
-                alike = times * _are_alike(patterns, place, _MOSTLY_ALIKE, 2)
+                alike = times * _are_alike(patterns, place, share, 2)
                 own = patterns[:, place]
                 ratios[place] = alike[own == OTHER].sum() / max(alike[own <= CLOSE].sum(), 1.0)
         return ratios
@@ -208,8 +232,10 @@ class MatchWeights:
         for place, prior in enumerate(self._related_priors[: len(self._related)]):
             counts = _counts(shares[2 + place], marks)
             claimed = claimed + counts[:, SAME]
-            found = self._anchored(_normalized(counts + prior * _RELATED_PAIRS))
-            related = _estimated(shares[2 + place], marks, found, tree, self._tells)
+            learnt = _normalized(counts + prior * _RELATED_PAIRS)
+            are_twins = place == len(_RELATED_PRIORS)
+            found = self._of_twins(learnt) if are_twins else self._anchored(learnt)
+            related = _estimated(shares[2 + place], marks, found, tree, self._tells | (self._given & are_twins))
             related.shares, related.given = _seldom_misspelt(related.shares), _seldom_misspelt(related.given)
             self._related[place] = related
         unclaimed = (self._collisions - claimed).clip(0) + self._u_same_prior * _U_PAIRS
@@ -225,11 +251,18 @@ class MatchWeights:
         return found
 
     def _anchored(self, shares: Weights) -> Weights:
-        """The shares of related pairs, whose telling fields are equal or close by chance, or seldom for a reason."""
+        """The shares of related pairs, whose telling fields are equal or close by chance."""
         chance = self._other.shares
-        alike = chance[:, :NEAR] + np.array([_TWINS, 0])
+        alike = chance[:, :NEAR]
         rest = _normalized(shares[:, NEAR:]) * (1 - alike.sum(axis=1, keepdims=True))
         return np.where(self._tells[:, None], np.concatenate((alike, rest), axis=1), shares)
+
+    def _of_twins(self, shares: Weights) -> Weights:
+        """The shares of twins: related pairs with one birthday, whose given names are as alike as those of strangers."""
+        found = self._anchored(shares)
+        found = np.where(self._birthdays[:, None], self._match.shares, found)
+        named = _with_same(self._other.shares, np.full(len(shares), _NAMED_ALIKE))
+        return np.where(self._given[:, None], named, found)
 
     def log_odds(self, levels: Levels, codes: Sequence[NDArray[np.int32]]) -> Weights:
         """The log odds of a match for each vector; `codes` has for each field the first row's values."""
@@ -279,11 +312,15 @@ def _estimated(
     return found
 
 
-def _identifies(patterns: Levels, times: Weights, place: int) -> bool:
-    """Whether most pairs with one value of a field are alike in what else both have."""
+def _identifies(patterns: Levels, times: Weights, place: int, birthdays: Sequence[int]) -> bool:
+    """Whether most pairs with one value of a field are alike in what else both have, birthdays above all."""
     times = times * (patterns[:, place] == SAME)
     compared = times * _are_alike(patterns, place, 0.0, 1)
     alike = times * _are_alike(patterns, place, _ALIKE, 1)
+    for birthday in birthdays:
+        known = times * (patterns[:, birthday] != MISSING)
+        if times[patterns[:, birthday] <= CLOSE].sum() < _IDENTIFYING * known.sum():
+            return False
     return bool(alike.sum() >= _IDENTIFYING * compared.sum() > 0)
 
 
