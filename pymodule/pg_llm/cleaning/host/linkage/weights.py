@@ -42,6 +42,8 @@ _U_PRIOR = {
 }
 # Related pairs are of several kinds, which agree in more fields or in fewer: households, neighbours, namesakes.
 _RELATED_PRIORS = ((0.80, 0.03, 0.03, 0.14), (0.50, 0.03, 0.07, 0.40), (0.20, 0.03, 0.07, 0.70))
+# Of who moved, half of the rest may differ at once; so many of the matches are such before any is found.
+_MOVED_PRIOR, _MOVED = (0.50, 0.03, 0.07, 0.40), 0.1
 # They seldom share what is each one's own.
 _RELATED_BY_KIND = {"email": (0.05, 0.01, 0.01, 0.93), "phone": (0.10, 0.01, 0.01, 0.88)}
 # Related pairs have one value or two; so few have one and a misspelling of it, as copies do.
@@ -62,8 +64,8 @@ _MIN_OTHER = 0.1
 _ABOVE_CHANCE, _MIN_SHARED = 10.0, 0.01
 # Twins have one name in so many of a million pairs.
 _NAMED_ALIKE = 1e-6
-# Rows with other birthdays that agree in such a share of what else both have are of one household.
-_HOUSEHOLD = 0.5
+# Where fewer pairs of members of a household are found, nothing tells which field their given names are in.
+_MIN_HOUSEHOLDS = 3.0
 # Matches that are expected for each row before any is found.
 _MATCHES_PER_ROW = 0.05
 _ITERATIONS = 15
@@ -132,6 +134,7 @@ class MatchWeights:
         self._determinants = _determinants(fields)
         self._other = self._unrelated(shares)
         self._related: list[_Class] = []
+        self._moved: _Class | None = None
         self._related_priors = [
             np.array([_RELATED_BY_KIND.get(field.kind, each) for field in fields]) for each in _RELATED_PRIORS
         ]
@@ -169,6 +172,8 @@ class MatchWeights:
             self._related = [_independent(size, self._anchored(each)) for each in self._related_priors]
         self._birthdays[birthdays] = True
         self._given = self._given_name(patterns, times)
+        if birthdays:
+            self._moved = _independent(_MOVED * size, self._of_moved(np.array([_MOVED_PRIOR] * len(self._fields))))
         if self._given.any():
             self._related_priors.append(self._related_priors[0])
             self._related.append(_independent(size, self._of_twins(self._related_priors[0])))
@@ -184,27 +189,38 @@ class MatchWeights:
 
     def _own_names(self, patterns: Levels, times: Weights) -> NDArray[np.bool_]:
         """The field in which rows that agree in most others differ most often, as members of a household in a name."""
-        # Pairs of which there are no more than by chance are of strangers, who count only where there are no others.
-        beyond = (times - np.exp(self._other.logs(patterns))).clip(0)
-        ratios = self._other_ratios(patterns, beyond)
+        ratios = self._other_ratios(patterns, self._beyond_chance(patterns, times))
         if ratios.max() < _MIN_OTHER:
+            # Strangers count only where there are no others.
             ratios = self._other_ratios(patterns, times)
         return np.asarray((ratios == ratios.max()) & (ratios > 0))
+
+    def _beyond_chance(self, patterns: Levels, times: Weights) -> Weights:
+        """How many more pairs there are of each vector than there would be of strangers."""
+        return (times - np.exp(self._other.logs(patterns))).clip(0)
 
     def _given_name(self, patterns: Levels, times: Weights) -> NDArray[np.bool_]:
         """The field in which members of a household, whose birthdays differ, differ most often; none without such."""
         differ = (patterns[:, self._birthdays] == OTHER).any(axis=1)
-        ratios = self._other_ratios(patterns[differ], times[differ], _HOUSEHOLD)
+        times = self._beyond_chance(patterns, times)[differ]
+        found = patterns[differ]
+        # Each member has an address of mail of their own.
+        found[:, self._birthdays | np.array([field.kind in ("email", "phone") for field in self._fields])] = MISSING
+        ratios = self._other_ratios(found, times, _MIN_HOUSEHOLDS)
         return np.asarray((ratios == ratios.max()) & (ratios > _MIN_OTHER))
 
-    def _other_ratios(self, patterns: Levels, times: Weights, share: float = _MOSTLY_ALIKE) -> Weights:
-        """For each field of names or texts how many of the pairs that are alike differ in it, for each that agrees."""
+    def _other_ratios(self, patterns: Levels, times: Weights, least: float = 0.0) -> Weights:
+        """For each field of names or texts how many of the pairs that are alike differ in it, for each that agrees.
+
+        It is 0 where fewer than `least` pairs differ.
+        """
         ratios = np.zeros(len(self._fields))
         for place, field in enumerate(self._fields):
             if field.kind in ("name", "text") and self._determinants[place] < 0:
-                alike = times * _are_alike(patterns, place, share, 2)
+                alike = times * _are_alike(patterns, place, _MOSTLY_ALIKE, 2)
                 own = patterns[:, place]
-                ratios[place] = alike[own == OTHER].sum() / max(alike[own <= CLOSE].sum(), 1.0)
+                if (others := alike[own == OTHER].sum()) >= least:
+                    ratios[place] = others / max(alike[own <= CLOSE].sum(), 1.0)
         return ratios
 
     def _is_shared(self, patterns: Levels, times: Weights, place: int) -> bool:
@@ -215,7 +231,7 @@ class MatchWeights:
         return bool(alike[patterns[:, place] == SAME].sum() > least * alike.sum())
 
     def _maximize(self, patterns: Levels, times: Weights, marks: Weights, tree: bool) -> None:
-        classes = [self._match, self._other, *self._related]
+        classes = [self._match, self._other, *self._related, *([self._moved] if self._moved else [])]
         logs = np.stack([each.logs(patterns) for each in classes])
         shares = np.exp(logs - logs.max(axis=0))
         shares *= times / shares.sum(axis=0)
@@ -238,6 +254,11 @@ class MatchWeights:
             related = _estimated(shares[2 + place], marks, found, tree, self._tells | (self._given & are_twins))
             related.shares, related.given = _seldom_misspelt(related.shares), _seldom_misspelt(related.given)
             self._related[place] = related
+        if self._moved:
+            counts = _counts(shares[-1], marks)
+            claimed = claimed + counts[:, SAME]
+            found = self._of_moved(_normalized(counts + np.array(_MOVED_PRIOR) * _RELATED_PAIRS))
+            self._moved = _estimated(shares[-1], marks, found, tree, self._birthdays | self._given)
         unclaimed = (self._collisions - claimed).clip(0) + self._u_same_prior * _U_PAIRS
         same = unclaimed / (self._both_filled + _U_PAIRS)
         self._other = self._unrelated(_with_same(self._other.shares, same.clip(1e-12, 0.99)))
@@ -264,6 +285,10 @@ class MatchWeights:
         named = _with_same(self._other.shares, np.full(len(shares), _NAMED_ALIKE))
         return np.where(self._given[:, None], named, found)
 
+    def _of_moved(self, shares: Weights) -> Weights:
+        """The shares of matches between which much changed, but neither birthday nor given name."""
+        return np.where((self._birthdays | self._given)[:, None], self._match.shares, shares)
+
     def log_odds(self, levels: Levels, codes: Sequence[NDArray[np.int32]]) -> Weights:
         """The log odds of a match for each vector; `codes` has for each field the first row's values."""
         patterns, inverse = distinct_rows_of(levels)
@@ -275,7 +300,10 @@ class MatchWeights:
         against = self._other.logs(patterns)[inverse] - rarity
         for related in self._related:
             against = np.logaddexp(against, related.logs(patterns)[inverse])
-        learnt = self._match.logs(patterns)[inverse] - against
+        matching = self._match.logs(patterns)
+        if self._moved:
+            matching = np.logaddexp(matching, self._moved.logs(patterns))
+        learnt = matching[inverse] - against
         expected = _independent(self._match.size, self._m_prior).logs(patterns)[inverse]
         unlike = self._other.logs(patterns)[inverse] - rarity
         # However sure what was learnt is, a pair needs evidence by what is expected of any table.
