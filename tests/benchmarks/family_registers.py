@@ -38,7 +38,11 @@ def register(seed: int) -> tuple[Made, dict[tuple[int, int], str]]:
         "father and son": chance.choice([0, 0.01, 0.03]),
         "namesake": chance.choice([0, 0.01, 0.03]),
     }
-    again = {"slips": chance.uniform(0.05, 0.25), "moved": chance.choice([0, 0.03, 0.06]), "married": chance.uniform(0, 0.01)}
+    again = {
+        "slips": chance.uniform(0.05, 0.25),
+        "moved": chance.choice([0, 0.03, 0.06]),
+        "married": chance.uniform(0, 0.01),
+    }
     size = chance.randint(3000, 7000)
     moves_with_phone = chance.random() < 0.5
     while len(rows) < size:
@@ -76,15 +80,28 @@ def register(seed: int) -> tuple[Made, dict[tuple[int, int], str]]:
 def _person(chance: random.Random, fake: Faker) -> Row:
     given, family = fake.first_name(), fake.last_name()
     day = date(1935, 1, 1) + timedelta(chance.randrange(25_000))
-    return {"given": given, "family": family, "born": day.isoformat(), **_home(chance, fake), **_own(chance, fake, given)}
+    return {
+        "given": given,
+        "family": family,
+        "born": day.isoformat(),
+        **_home(chance, fake),
+        **_own(chance, fake, given),
+    }
 
 
 def _home(chance: random.Random, fake: Faker) -> Row:
-    return {"street": f"{fake.street_name()} {chance.randrange(1, 150)}", "postcode": fake.postcode(), "city": fake.city()}
+    return {
+        "street": f"{fake.street_name()} {chance.randrange(1, 150)}",
+        "postcode": fake.postcode(),
+        "city": fake.city(),
+    }
 
 
 def _own(chance: random.Random, fake: Faker, given: str) -> Row:
-    return {"phone": fake.phone_number(), "email": f"{given.lower()}{chance.randrange(9999)}@{fake.free_email_domain()}"}
+    return {
+        "phone": fake.phone_number(),
+        "email": f"{given.lower()}{chance.randrange(9999)}@{fake.free_email_domain()}",
+    }
 
 
 def _relative(chance: random.Random, fake: Faker, one: Row, kind: str) -> Row:
@@ -142,7 +159,7 @@ def _written(chance: random.Random, row: Row, form: str, empty: dict[str, float]
 
 
 def main(first: int, last: int, step: int) -> None:
-    """Print how well it does on the registers of these seeds, and how many pairs of each kind are taken for one person."""
+    """Print how well it does on the registers of these seeds, and how many pairs of each kind it takes for one."""
     from pg_llm.cleaning.host.linkage.linkage import Linkage
     from pg_llm.cleaning.host.table import Column, encode
 

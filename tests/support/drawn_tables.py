@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 
 from dirty import Cell, Pair
 from faker import Faker
@@ -28,7 +29,7 @@ Values = list[str]
 # Which value is right, rows of such groups tell.
 _MIN_GROUP = 5
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
-_KEYS = {a: b for row in ("qwertyuiop", "asdfghjkl", "zxcvbnm") for a, b in zip(row, row[1:], strict=False)}
+_KEYS = {a: b for row in ("qwertyuiop", "asdfghjkl", "zxcvbnm") for a, b in pairwise(row)}
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,9 @@ def draw(seed: int) -> Drawn:
     """The table of a seed."""
     chance = random.Random(seed)
     put_away = seed % 2 == 0
-    locales = ("pl_PL", "it_IT", "sv_SE", "nl_NL", "en_GB", "pt_BR") if put_away else ("en_US", "de_DE", "fr_FR", "es_ES")
+    locales = (
+        ("pl_PL", "it_IT", "sv_SE", "nl_NL", "en_GB", "pt_BR") if put_away else ("en_US", "de_DE", "fr_FR", "es_ES")
+    )
     faker = Faker(chance.choice(locales))
     faker.seed_instance(seed)
     rows = int(200 * 20 ** chance.random())
@@ -98,7 +101,9 @@ def draw(seed: int) -> Drawn:
                 decided[len(names)] = len(names) - 1
             names.append(name)
             made.append(values)
-            tags.append(maker.tags | {"any"} if name == maker.names[-1] or len(maker.names) == 1 else frozenset({"code"}))
+            tags.append(
+                maker.tags | {"any"} if name == maker.names[-1] or len(maker.names) == 1 else frozenset({"code"})
+            )
     for place in range(1, len(names)):
         # What another column tells would be an error where it is empty.
         is_alone = place not in decided and place not in decided.values()
@@ -732,5 +737,8 @@ def _slip(chance: random.Random, value: str) -> str:
     place = chance.randrange(1, len(value) - 1)
     letter = chance.choice(_LETTERS)
     made = [value[:place] + letter + value[place:], value[:place] + value[place + 1 :]]
-    made += [value[:place] + letter + value[place + 1 :], value[:place] + value[place : place + 2][::-1] + value[place + 2 :]]
+    made += [
+        value[:place] + letter + value[place + 1 :],
+        value[:place] + value[place : place + 2][::-1] + value[place + 2 :],
+    ]
     return chance.choice(made)

@@ -69,7 +69,9 @@ def test_mixed_writings_become_the_most_frequent_one(many: int) -> None:
     chance = random.Random(many)
     price = [f"{chance.randrange(10, 60)}.{chance.randrange(100):02}" for _ in range(200)]
     weight = [f"{chance.randrange(2, 40)} kg" for _ in range(200)]
-    phone = [f"{chance.randrange(201, 989)}-{chance.randrange(220, 989)}-{chance.randrange(10**4):04}" for _ in range(200)]
+    phone = [
+        f"{chance.randrange(201, 989)}-{chance.randrange(220, 989)}-{chance.randrange(10**4):04}" for _ in range(200)
+    ]
     price_wrong, weight_wrong, phone_wrong = price[:], weight[:], phone[:]
     for n in range(many):
         price_wrong[n] = f"${price[n]}"

@@ -23,6 +23,8 @@ _MAX_SHARE = 0.4
 # Two spaces inside a longer text may be how its author writes.
 _MAX_INNER_LENGTH, _MIN_PROSE_WORDS = 50, 6
 _MAX_LENGTH = 200
+# Names of East Asia are written without a space between their characters, or with one of their width.
+_BETWEEN = re.compile("(?<=[\u3400-\u9fff\uac00-\ud7af])\u3000+(?=[\u3400-\u9fff\uac00-\ud7af])")
 _SPACES = re.compile(r"[^\S\r\n]+")
 
 
@@ -72,7 +74,7 @@ def _tidy(value: str, counts: Mapping[str, int] | None = None, is_prose: bool = 
 
     With counts, spaces inside a value stay if it is long or recurs: then they are how it is written.
     """
-    text = value.strip(" \t\xa0").replace("\xa0", " ")
+    text = _BETWEEN.sub("", value.strip(" \t\xa0").replace("\xa0", " "))
     tidy = _SPACES.sub(" ", text)
     if counts is None:
         return tidy

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from pg_llm.cleaning.host.table import Finding, Repair, Step, Table
+from pg_llm.values.host import spellings
 from pg_llm.values.host.characters import folded
 
 DETECTOR = "variant"
@@ -46,6 +47,9 @@ def _repairs(counts: Mapping[str, int]) -> dict[str, Repair]:
         best = max(group, key=lambda value: (counts[value] * _weight(value), value))
         for value in group:
             is_rare = _RATIO * counts[value] * _weight(value) <= counts[best] * _weight(best)
+            # Helene is another name than Hélène, whatever accents weigh.
+            if is_rare and _is_attested(value) and _letters(value) != _letters(best):
+                is_rare = _RATIO * counts[value] <= counts[best]
             if value == best or not is_rare or counts[best] < _MIN_FREQUENT or not _may_be_variants(value, best):
                 continue
             # Newtown and New Town are two towns.
@@ -53,6 +57,10 @@ def _repairs(counts: Mapping[str, int]) -> dict[str, Repair]:
             confidence = _LIKELY if _letters(value) == _letters(best) and not is_joined else _UNSURE
             repairs[value] = Repair(best, confidence, f"{best!r} occurs {counts[best]} times", _STEP)
     return repairs
+
+
+def _is_attested(value: str) -> bool:
+    return all(map(spellings.is_attested, re.findall(r"[^\W\d_]+", value)))
 
 
 def _weight(value: str) -> int:

@@ -279,7 +279,7 @@ class MatchWeights:
         return np.where(self._tells[:, None], np.concatenate((alike, rest), axis=1), shares)
 
     def _of_twins(self, shares: Weights) -> Weights:
-        """The shares of twins: related pairs with one birthday, whose given names are as alike as those of strangers."""
+        """The shares of twins: related pairs with one birthday, whose given names are those of strangers."""
         found = self._anchored(shares)
         found = np.where(self._birthdays[:, None], self._match.shares, found)
         named = _with_same(self._other.shares, np.full(len(shares), _NAMED_ALIKE))

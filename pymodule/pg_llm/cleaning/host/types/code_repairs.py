@@ -34,13 +34,19 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
     step = f"{column.name}s are written as {dominant}"
     zeros = _has_lost_zeros(counts, dominant)
     short = sum(count for value, count in counts.items() if value.isdecimal() and len(value) < len(dominant))
+    is_free = column.name == "phone" and _is_grouped_freely(patterns, dominant)
     for value in counts:
-        if _shape(value) == dominant:
+        # An area code of another length is grouped otherwise, by the same signs.
+        if _shape(value) == dominant or (column.name == "phone" and _signs(value) == _signs(dominant)):
             continue
         text = plain(value).strip("'\"")
         # Spreadsheets write 12345.0 for a code of digits.
         text = re.sub(r"(?<=\d)\.0+$", "", text) if dominant.isdecimal() else text
         if (new := _filled(text, dominant, column)) is not None and new != value:
+            if is_free and _runs(text)[-1:] != _runs(dominant)[-1:]:
+                reason = "others are written with other signs, and nothing tells how its digits are grouped"
+                yield ValueRepair(value, None, _LIKELY, kind, step, reason, suspect=True)
+                continue
             yield ValueRepair(value, new, _SURE, kind, step, f"most others are written {dominant}")
         elif column.name != "phone" and (new := _retyped(text, dominant)) is not None:
             reason = f"most others are written {dominant}"
@@ -93,6 +99,17 @@ def of_checked(counts: Counts, name: str) -> Iterator[ValueRepair]:
 def _shape(value: str) -> str:
     """The value with each digit as 9, capital as A and small letter as a."""
     return re.sub("[a-z]", "a", re.sub("[A-Z]", "A", re.sub(r"\d", "9", value)))
+
+
+def _is_grouped_freely(patterns: Counter[str], dominant: str) -> bool:
+    """Whether phone numbers with the signs of most others have digits in other groups, as area codes differ."""
+    signs = _signs(dominant)
+    alike = sum(count for pattern, count in patterns.items() if _signs(pattern) == signs)
+    return patterns[dominant] < _MIN_STRICT * alike
+
+
+def _signs(value: str) -> str:
+    return re.sub(r"[^\W_]+", "9", value)
 
 
 def _filled(value: str, dominant: str, column: ColumnType) -> str | None:

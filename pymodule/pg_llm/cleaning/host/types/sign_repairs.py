@@ -39,7 +39,10 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
         if bare == value.strip() or len(bare) < _MIN_LENGTH:
             continue
         is_known = counts.get(bare, 0) >= max(2, _MIN_RATIO * count)
+        # A point after letters is that of an abbreviation.
+        is_abbreviation = value.endswith(".") and bare.isalpha()
         is_shaped = shapes[_shape(bare)] >= _MIN_COMMON * total and shapes[_shape(value)] < _MAX_RARE * total
+        is_shaped = is_shaped and not is_abbreviation
         if is_known or (is_shaped and column.name not in _WORDS and len(shapes) < total):
             reason = f"{bare!r} occurs {counts[bare]} times" if is_known else "most others have no such signs"
             yield ValueRepair(value, bare, _SURE, "variant", _STEP, reason)
