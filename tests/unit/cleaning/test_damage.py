@@ -118,6 +118,51 @@ def test_what_may_be_right_stays(column: list[str], odd: str) -> None:
     assert [each for each in column_errors(Counter([*column, odd])) if not each.suspect] == []
 
 
+def test_phone_numbers_keep_the_groups_of_their_area_code() -> None:
+    munich = [f"+49 89 {n}" for n in range(1234567, 1234647)]
+    others = [f"+49 711 {n}" for n in range(654321, 654341)] + [f"+49 6221 {n}" for n in range(54321, 54331)]
+    found = {
+        each.old: each.new for each in column_errors(Counter([*munich, *others, "0049 89 7654321", "0711-654399"]))
+    }
+    assert found == {"0049 89 7654321": "+49 89 7654321", "0711-654399": "+49 711 654399"}
+    # Where all are grouped alike, so is one without groups.
+    plan = [f"{n}-555-2671" for n in range(212, 280)]
+    assert {each.old: each.new for each in column_errors(Counter([*plan, "4155552671"]))} == {
+        "4155552671": "415-555-2671"
+    }
+
+
+def test_an_abbreviation_keeps_its_point() -> None:
+    codes = ["PA", "NY", "OH", "TX", "CA", "FL"] * 30
+    assert [each for each in column_errors(Counter([*codes, "Penna."])) if each.new == "Penna"] == []
+
+
+@pytest.mark.parametrize(("spaced", "right"), [("陈\u3000静", "陈静"), ("周\u3000伟强", "周伟强"), ("陈静 ", "陈静")])
+def test_names_of_china_have_no_space(spaced: str, right: str) -> None:
+    names = ["陈静", "周伟强", "王芳", "李娜", "张敏", "刘洋"] * 10
+    findings = ensemble.detect(Table([Column("name", *encode([*names, spaced]))]))
+    assert [(each.rows.tolist(), each.new) for each in findings] == [([60], right)]
+
+
+def test_names_with_and_without_accents_are_two() -> None:
+    names = ["Hélène", "André", "Zoé"] * 20 + ["Helene"] * 15 + ["Andre"] * 12
+    assert ensemble.detect(Table([Column("given", *encode(names))])) == []
+
+
+def test_rows_that_repeat_the_names_of_the_columns_are_found() -> None:
+    rows = [[str(n), ("Oslo", "Hamar", "Bergen")[n % 3], ("public", "private")[n % 2]] for n in range(60)]
+    rows.insert(30, ["No", "City", "care_form"])
+    columns = [[row[place] for row in rows] for place in range(3)]
+    names = ("no", "city", "care form")
+    findings = ensemble.detect(Table([Column(name, *encode(each)) for name, each in zip(names, columns, strict=True)]))
+    assert [(each.column, each.rows.tolist(), each.confidence) for each in findings] == [
+        (n, [30], None) for n in range(3)
+    ]
+    # One cell may be called as its column is.
+    alone = Table([Column(name, *encode(each[:30])) for name, each in zip(names, columns, strict=True)])
+    assert ensemble.detect(alone) == []
+
+
 def test_a_unit_is_left_out_where_the_size_tells_which() -> None:
     large = [f"{n} kg" for n in range(10, 60)] * 3 + [f"{n}000 g" for n in range(10, 20)]
     found = {each.old: each.new for each in column_errors(Counter([*large, "23", "14000"]))}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from pg_llm.cleaning.host import profile
 from pg_llm.cleaning.host.detectors import ensemble
 from pg_llm.cleaning.host.spelling import find_suspects
 from pg_llm.cleaning.host.table import Column, Table, Value, encode
@@ -49,6 +50,80 @@ def test_words_for_no_value_are_found_however_many_there_are(word: str, kind: st
     values = [word if n % 5 < 2 else makers[kind](n) for n in range(500)]
     found = proposed(table(value=[*values]))
     assert found == {(row, "value"): None for row, value in enumerate(values) if value == word}
+
+
+def test_words_for_no_value_count_as_missing() -> None:
+    state: list[Value] = ["N/A" if n % 20 == 3 and n < 120 else ("public", "private")[n % 2] for n in range(200)]
+    city: list[Value] = [("Oslo", "Hamar", "Bergen", "Molde", "Bodø")[n % 5] for n in range(200)]
+    city[5] = city[35] = city[65] = "unknown"
+    city[150], city[170], city[180] = "n/a", "-", None
+    of = table(state=state, city=city)
+    assert [column["missing"] for column in profile.of_table(of)] == [6, 6]
+    # What is NULL already needs no repair.
+    assert set(proposed(of).values()) == {None}
+    assert len(proposed(of)) == 11
+
+
+@pytest.mark.parametrize("many", [3, 10])
+def test_mixed_writings_become_the_most_frequent_one(many: int) -> None:
+    chance = random.Random(many)
+    price = [f"{chance.randrange(10, 60)}.{chance.randrange(100):02}" for _ in range(200)]
+    weight = [f"{chance.randrange(2, 40)} kg" for _ in range(200)]
+    phone = [
+        f"{chance.randrange(201, 989)}-{chance.randrange(220, 989)}-{chance.randrange(10**4):04}" for _ in range(200)
+    ]
+    price_wrong, weight_wrong, phone_wrong = price[:], weight[:], phone[:]
+    for n in range(many):
+        price_wrong[n] = f"${price[n]}"
+        price_wrong[20 + n] = price[20 + n].replace(".", ",")
+        weight_wrong[n] = weight[n].replace(" ", "")
+        phone_wrong[n] = phone[n].replace("-", ".")
+        phone_wrong[20 + n] = phone[20 + n].replace("-", "")
+    found = proposed(table(price=[*price_wrong], weight=[*weight_wrong], phone=[*phone_wrong]))
+    right = {"price": price, "weight": weight, "phone": phone}
+    assert len(found) == 5 * many
+    assert all(new == right[column][row] for (row, column), new in found.items())
+
+
+@pytest.mark.parametrize(
+    ("rare", "frequent"),
+    [
+        ("NA", ["DE", "FR", "ZA", "NO"]),
+        ("Null", ["Berg", "Dahl", "Lund", "Moe", "Vik"]),
+        ("None", ["Berg", "Dahl", "Lund", "Moe", "Vik"]),
+        ("Nan", ["Berg", "Dahl", "Lund", "Moe", "Vik"]),
+        ("Austria", ["Australia", "Norway", "Peru"]),
+        ("Niger", ["Nigeria", "Norway", "Peru"]),
+        ("Slovenia", ["Slovakia", "Norway", "Peru"]),
+        ("Dominica", ["Dominican Republic", "Norway", "Peru"]),
+    ],
+)
+@pytest.mark.parametrize("rows", [1, 9])
+def test_rare_values_that_look_wrong_stay(rare: str, frequent: list[str], rows: int) -> None:
+    values: list[Value] = [frequent[n % len(frequent)] for n in range(400)]
+    for n in range(rows):
+        values[40 * n] = rare
+    assert proposed(table(value=values)) == {}
+
+
+@pytest.mark.parametrize("misspelt", ["Bergn", "Begren", "Berrgen", "Bergem"])
+def test_one_misspelling_of_a_few_equal_values_is_found(misspelt: str) -> None:
+    of = table(city=["Bergen"] * 9 + [misspelt] + ["Oslo", "Hamar"] * 5)
+    assert proposed(of) == {(9, "city"): "Bergen"}
+
+
+@pytest.mark.parametrize(
+    ("mixed_up", "right"), [("ChloÃ© Vik", "Chloé Vik"), ("BodÃ¸ Nord", "Bodø Nord"), ("JosÃ© Lund", "José Lund")]
+)
+def test_mixed_up_encodings_are_found_in_tables(mixed_up: str, right: str) -> None:
+    assert proposed(table(name=["Ann Berg", "Bo Lund", "Eva Moe"] * 20 + [mixed_up])) == {(60, "name"): right}
+
+
+@pytest.mark.parametrize("none", ["0000-00-00", "00.00.0000", "1900-01-00"])
+def test_days_with_two_readings_stay_and_days_that_are_none_become_null(none: str) -> None:
+    days: list[Value] = [f"2021-{n % 12 + 1:02}-{n % 28 + 1:02}" for n in range(200)]
+    days[7], days[9] = "02/08/22", none
+    assert proposed(table(day=days)) == {(9, "day"): None}
 
 
 @pytest.mark.parametrize("word", ["unrated", "x", "see notes", "0"])

@@ -9,7 +9,9 @@ from typing import Any
 
 from pg_llm.cleaning.host.detectors import dependencies, outliers
 from pg_llm.cleaning.host.detectors.value_patterns import shape
-from pg_llm.cleaning.host.table import Table
+from pg_llm.cleaning.host.table import Column, Table
+from pg_llm.cleaning.host.types import missing_values
+from pg_llm.cleaning.host.types.column_type import ColumnType
 from pg_llm.cleaning.host.types.inference import infer
 
 _MAX_PATTERNS = 5
@@ -30,7 +32,7 @@ def of_table(table: Table) -> list[dict[str, Any]]:
         {
             "looks_like": types[position].name or None,
             "share": round(types[position].share, 4) if types[position].name else None,
-            "missing": table.row_count - column.filled,
+            "missing": table.row_count - column.filled + _disguised(column, types[position]),
             "distinct": column.distinct,
             "likely_key": table.row_count > 1 and column.distinct == table.row_count,
             "patterns": json.dumps(patterns(column.counts)),
@@ -39,6 +41,12 @@ def of_table(table: Table) -> list[dict[str, Any]]:
         }
         for position, column in enumerate(table.columns)
     ]
+
+
+def _disguised(column: Column, of_type: ColumnType) -> int:
+    """How many cells hold a word or sign for a missing value."""
+    repairs = missing_values.repairs(column.counts, of_type)
+    return sum(column.counts[repair.old] for repair in repairs)
 
 
 def patterns(counts: Mapping[str, int]) -> dict[str, int]:

@@ -90,7 +90,8 @@ def _without_unit(_: str, __: str | None) -> Convert:
         # Signs after it make a part of something else of the number: 5'11", 7-Eleven, 10:30.
         if match is None or (rest and re.search(r"\d|^[.,:;()'\"#/+-]", rest)) or not (rest or match["before"]):
             return None
-        if rest and match["before"] and match["before"].isalpha():
+        # Before a number stands as often what is counted by it: room 12.
+        if (before := match["before"] or "").isalpha() and (rest or not _is_unit(before)):
             return None
         return match["amount"] if not _is_name(rest) else None
 
@@ -100,7 +101,11 @@ def _without_unit(_: str, __: str | None) -> Convert:
 def _is_name(words: str) -> bool:
     """Whether several words after a number are a name rather than a unit: 24 Hour Fitness."""
     first, *others = words.split() or [""]
-    return bool(others) and first[:1].isupper() and units.find(first) is None and currencies.code(first) is None
+    return bool(others) and first[:1].isupper() and not _is_unit(first)
+
+
+def _is_unit(word: str) -> bool:
+    return units.find(word) is not None or currencies.code(word) is not None
 
 
 def _unit_alone(_: str, __: str | None) -> Convert:

@@ -13,7 +13,8 @@ _TIDY = r"regexp_replace(btrim({c}, E' \\t\\u00a0'), '[^\S\r\n]+', ' ', 'g')"
 DETECTOR = "space"
 _CASE = Step("one writing of values that differ by case and space")
 _SPACE = Step("without superfluous space", "{c} <> " + _TIDY, _TIDY)
-_JOINED = Step("Chinese without spaces")
+# Without a program, as not every encoding of a database has these characters.
+_JOINED = Step("names without a wide space")
 _MIN_COUNT = 3
 # A spelling is right if it is so many times as frequent as others that differ by case and space only.
 _RATIO = 5
@@ -24,8 +25,8 @@ _MAX_SHARE = 0.4
 # Two spaces inside a longer text may be how its author writes.
 _MAX_INNER_LENGTH, _MIN_PROSE_WORDS = 50, 6
 _MAX_LENGTH = 200
-# Chinese has no spaces; where more than a few values have one, it parts names from what follows.
-_BETWEEN_HAN, _MAX_SPACED = re.compile(r"(?<=[\u4e00-\u9fff])[^\S\r\n]+(?=[\u4e00-\u9fff])"), 0.1
+# Names of East Asia are written without a space between their characters, or with one of their width.
+_BETWEEN = re.compile("(?<=[\u3400-\u9fff\uac00-\ud7af])\u3000+(?=[\u3400-\u9fff\uac00-\ud7af])")
 _SPACES = re.compile(r"[^\S\r\n]+")
 
 
@@ -58,12 +59,6 @@ def _variants(counts: Mapping[str, int]) -> dict[str, Repair]:
     return repairs
 
 
-def _without_spaces(counts: Mapping[str, int]) -> dict[str, str]:
-    """Chinese values with a space between two characters, where few have one."""
-    spaced = {value: new for value in counts if (new := _BETWEEN_HAN.sub("", value.strip())) != value.strip()}
-    return {} if len(spaced) >= _MAX_SPACED * len(counts) else spaced
-
-
 def _spaces(counts: Mapping[str, int], variants: Mapping[str, Repair]) -> dict[str, Repair]:
     """Values with superfluous space, where few have it; `variants` have a better repair."""
     words = sum(len(value.split()) * count for value, count in counts.items())
@@ -71,10 +66,11 @@ def _spaces(counts: Mapping[str, int], variants: Mapping[str, Repair]) -> dict[s
     tidy = {value: new for value in counts if (new := _tidy(value, counts, is_prose)) != value and new}
     if len(tidy) >= _MAX_SHARE * len(counts):
         return {}
-    chinese = _without_spaces(counts)
-    repairs = {value: Repair(new, 0.98, "superfluous space", _SPACE) for value, new in tidy.items()}
-    repairs |= {value: Repair(new, 0.9, "hardly any other has a space", _JOINED) for value, new in chinese.items()}
-    return {value: repair for value, repair in repairs.items() if value not in variants}
+    return {
+        value: Repair(new, 0.98, "superfluous space", _JOINED if _BETWEEN.search(value) else _SPACE)
+        for value, new in tidy.items()
+        if value not in variants
+    }
 
 
 def _tidy(value: str, counts: Mapping[str, int] | None = None, is_prose: bool = False) -> str:
@@ -82,7 +78,7 @@ def _tidy(value: str, counts: Mapping[str, int] | None = None, is_prose: bool = 
 
     With counts, spaces inside a value stay if it is long or recurs: then they are how it is written.
     """
-    text = value.strip(" \t\xa0").replace("\xa0", " ")
+    text = _BETWEEN.sub("", value.strip(" \t\xa0").replace("\xa0", " "))
     tidy = _SPACES.sub(" ", text)
     if counts is None:
         return tidy

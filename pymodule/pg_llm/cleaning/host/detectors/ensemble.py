@@ -23,6 +23,7 @@ from pg_llm.cleaning.host.detectors import (
     dependencies,
     dependency_votes,
     encoding,
+    header_rows,
     key_collision,
     learned_programs,
     neighbour_values,
@@ -94,6 +95,8 @@ class Ensemble:
         others += learned_programs.detect(table)
         others += neighbour_values.detect(table)
         found += [finding for finding in others if finding.column not in settled]
+        headers = self._keep((header_rows.DETECTOR,), lambda: header_rows.detect(table))
+        found = [*header_rows.without_rows(found, headers), *headers]
         return _without_contradictions(_combine_by_column(table, found))
 
     @cached_property

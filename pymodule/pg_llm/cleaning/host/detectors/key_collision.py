@@ -11,14 +11,15 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from pg_llm.cleaning.host.table import Finding, Repair, Step, Table
+from pg_llm.values.host import spellings
 from pg_llm.values.host.characters import folded
 
 DETECTOR = "variant"
 _STEP = Step("one writing of values that differ by signs and accents")
 _LIKELY, _UNSURE = 0.9, 0.75
-# A frequent writing is so many times as common as a variant of it. Accents get lost, they are not added; a writing that
-# is more common without them is one of its own.
-_RATIO, _MIN_FREQUENT = 3, 4
+# A frequent writing is so many times as common as a variant of it. Accents get lost more often than they are added, so
+# that one occurrence with them counts as many without.
+_RATIO, _MIN_FREQUENT, _OF_ACCENTS = 3, 4, 12
 # Letters of a key; shorter ones are codes.
 _MIN_LETTERS = 4
 _MAX_LENGTH = 80
@@ -43,22 +44,27 @@ def _repairs(counts: Mapping[str, int]) -> dict[str, Repair]:
     for group in by_key.values():
         if len(group) == 1:
             continue
-        best = max(group, key=lambda value: (not value.isascii(), counts[value], value))
-        plain = max(group, key=lambda value: (counts[value], value))
-        if counts[best] < counts[plain]:
-            best = plain
+        best = max(group, key=lambda value: (counts[value] * _weight(value), value))
         for value in group:
-            has_lost_accents = value.isascii() and not best.isascii()
-            is_rare = counts[value] <= counts[best] / (1 if has_lost_accents else _RATIO)
+            is_rare = _RATIO * counts[value] * _weight(value) <= counts[best] * _weight(best)
+            # Helene is another name than Hélène, whatever accents weigh.
+            if is_rare and _is_attested(value) and _letters(value) != _letters(best):
+                is_rare = _RATIO * counts[value] <= counts[best]
             if value == best or not is_rare or counts[best] < _MIN_FREQUENT or not _may_be_variants(value, best):
-                continue
-            if best.isascii() and not value.isascii():
                 continue
             # Newtown and New Town are two towns.
             is_joined = value.replace(" ", "").casefold() == best.replace(" ", "").casefold()
             confidence = _LIKELY if _letters(value) == _letters(best) and not is_joined else _UNSURE
             repairs[value] = Repair(best, confidence, f"{best!r} occurs {counts[best]} times", _STEP)
     return repairs
+
+
+def _is_attested(value: str) -> bool:
+    return all(map(spellings.is_attested, re.findall(r"[^\W\d_]+", value)))
+
+
+def _weight(value: str) -> int:
+    return 1 if value.isascii() else _OF_ACCENTS
 
 
 def _key(value: str) -> str:

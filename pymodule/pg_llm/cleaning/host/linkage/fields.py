@@ -80,6 +80,8 @@ class Field:
             value: times for value, times in zip(column.values, column.occurrences[1:].tolist(), strict=True) if times
         }
         kind = inference.infer(counts)
+        # What is at one place is not one thing.
+        self.is_place = kind.name == "postcode"
         self.kind = _mostly(counts) or _kind(kind, column, counts)
         normalize = _NORMALIZERS.get(self.kind, folded)
         if self.kind == "date":

@@ -42,6 +42,8 @@ _U_PRIOR = {
 }
 # Related pairs are of several kinds, which agree in more fields or in fewer: households, neighbours, namesakes.
 _RELATED_PRIORS = ((0.80, 0.03, 0.03, 0.14), (0.50, 0.03, 0.07, 0.40), (0.20, 0.03, 0.07, 0.70))
+# Of who moved, half of the rest may differ at once; so many of the matches are such before any is found.
+_MOVED_PRIOR, _MOVED = (0.50, 0.03, 0.07, 0.40), 0.1
 # They seldom share what is each one's own.
 _RELATED_BY_KIND = {"email": (0.05, 0.01, 0.01, 0.93), "phone": (0.10, 0.01, 0.01, 0.88)}
 # Related pairs have one value or two; so few have one and a misspelling of it, as copies do.
@@ -60,8 +62,10 @@ _MOSTLY_ALIKE = 0.75
 _MIN_OTHER = 0.1
 # A date is a birthday where so many times more of the rows that are alike agree in it than of others, and such a share.
 _ABOVE_CHANCE, _MIN_SHARED = 10.0, 0.01
-# Of related pairs so many agree in such a field, as twins in their birthday.
-_TWINS = 0.01
+# Twins have one name in so many of a million pairs.
+_NAMED_ALIKE = 1e-6
+# Where fewer pairs of members of a household are found, nothing tells which field their given names are in.
+_MIN_HOUSEHOLDS = 3.0
 # Matches that are expected for each row before any is found.
 _MATCHES_PER_ROW = 0.05
 _ITERATIONS = 15
@@ -130,10 +134,13 @@ class MatchWeights:
         self._determinants = _determinants(fields)
         self._other = self._unrelated(shares)
         self._related: list[_Class] = []
+        self._moved: _Class | None = None
         self._related_priors = [
             np.array([_RELATED_BY_KIND.get(field.kind, each) for field in fields]) for each in _RELATED_PRIORS
         ]
         self._tells = np.zeros(len(fields), dtype=bool)
+        self._birthdays = np.zeros(len(fields), dtype=bool)
+        self._given = np.zeros(len(fields), dtype=bool)
         patterns, times = distinct_rows(candidates)
         times *= pairs_each
         marks = np.stack([patterns == level for level in range(_LEVELS)], axis=2).reshape(len(patterns), -1)
@@ -142,17 +149,20 @@ class MatchWeights:
     def _estimate(self, patterns: Levels, times: Weights, marks: Weights) -> None:
         # By the priors alone first: with one more step, related pairs would be taken for matches.
         self._maximize(patterns, times, marks, tree=False)
-        self._tells = np.array(
-            [
-                (
-                    (field.kind == "date" and self._is_shared(patterns, times, place))
-                    or (field.kind == "code" and _identifies(patterns, times, place))
-                )
-                and len(field.forms) > _MIN_DISTINCT * min(field.filled, 10_000)
-                and self._match.shares[place, SAME] > _MIN_AGREEMENT
-                for place, field in enumerate(self._fields)
-            ]
-        )
+        birthdays = [
+            place
+            for place, field in enumerate(self._fields)
+            if field.kind == "date" and self._is_own(place) and self._is_shared(patterns, times, place)
+        ]
+        identifiers = [
+            place
+            for place, field in enumerate(self._fields)
+            if field.kind == "code"
+            and not field.is_place
+            and self._is_own(place)
+            and _identifies(patterns, times, place, birthdays)
+        ]
+        self._tells[birthdays + identifiers] = True
         self.related_told = bool(self._tells.any())
         if not self.related_told:
             self._tells = self._own_names(patterns, times)
@@ -160,27 +170,57 @@ class MatchWeights:
         self._match = _independent(size, self._m_prior)
         if self._tells.any():
             self._related = [_independent(size, self._anchored(each)) for each in self._related_priors]
+        self._birthdays[birthdays] = True
+        self._given = self._given_name(patterns, times)
+        if birthdays:
+            self._moved = _independent(_MOVED * size, self._of_moved(np.array([_MOVED_PRIOR] * len(self._fields))))
+        if self._given.any():
+            self._related_priors.append(self._related_priors[0])
+            self._related.append(_independent(size, self._of_twins(self._related_priors[0])))
         for tree in (False, True):
             for _ in range(_ITERATIONS):
                 self._maximize(patterns, times, marks, tree)
 
+    def _is_own(self, place: int) -> bool:
+        """Whether a field holds few values twice, and matches mostly agree in it."""
+        field = self._fields[place]
+        is_distinct = len(field.forms) > _MIN_DISTINCT * min(field.filled, 10_000)
+        return is_distinct and bool(self._match.shares[place, SAME] > _MIN_AGREEMENT)
+
     def _own_names(self, patterns: Levels, times: Weights) -> NDArray[np.bool_]:
         """The field in which rows that agree in most others differ most often, as members of a household in a name."""
-        # Pairs of which there are no more than by chance are of strangers, who count only where there are no others.
-        beyond = (times - np.exp(self._other.logs(patterns))).clip(0)
-        ratios = self._other_ratios(patterns, beyond)
+        ratios = self._other_ratios(patterns, self._beyond_chance(patterns, times))
         if ratios.max() < _MIN_OTHER:
+            # Strangers count only where there are no others.
             ratios = self._other_ratios(patterns, times)
         return np.asarray((ratios == ratios.max()) & (ratios > 0))
 
-    def _other_ratios(self, patterns: Levels, times: Weights) -> Weights:
-        """For each field of names or texts how many of the pairs that are alike differ in it, for each that agrees."""
+    def _beyond_chance(self, patterns: Levels, times: Weights) -> Weights:
+        """How many more pairs there are of each vector than there would be of strangers."""
+        return (times - np.exp(self._other.logs(patterns))).clip(0)
+
+    def _given_name(self, patterns: Levels, times: Weights) -> NDArray[np.bool_]:
+        """The field in which members of a household, whose birthdays differ, differ most often; none without such."""
+        differ = (patterns[:, self._birthdays] == OTHER).any(axis=1)
+        times = self._beyond_chance(patterns, times)[differ]
+        found = patterns[differ]
+        # Each member has an address of mail of their own.
+        found[:, self._birthdays | np.array([field.kind in ("email", "phone") for field in self._fields])] = MISSING
+        ratios = self._other_ratios(found, times, _MIN_HOUSEHOLDS)
+        return np.asarray((ratios == ratios.max()) & (ratios > _MIN_OTHER))
+
+    def _other_ratios(self, patterns: Levels, times: Weights, least: float = 0.0) -> Weights:
+        """For each field of names or texts how many of the pairs that are alike differ in it, for each that agrees.
+
+        It is 0 where fewer than `least` pairs differ.
+        """
         ratios = np.zeros(len(self._fields))
         for place, field in enumerate(self._fields):
             if field.kind in ("name", "text") and self._determinants[place] < 0:
                 alike = times * _are_alike(patterns, place, _MOSTLY_ALIKE, 2)
                 own = patterns[:, place]
-                ratios[place] = alike[own == OTHER].sum() / max(alike[own <= CLOSE].sum(), 1.0)
+                if (others := alike[own == OTHER].sum()) >= least:
+                    ratios[place] = others / max(alike[own <= CLOSE].sum(), 1.0)
         return ratios
 
     def _is_shared(self, patterns: Levels, times: Weights, place: int) -> bool:
@@ -191,7 +231,7 @@ class MatchWeights:
         return bool(alike[patterns[:, place] == SAME].sum() > least * alike.sum())
 
     def _maximize(self, patterns: Levels, times: Weights, marks: Weights, tree: bool) -> None:
-        classes = [self._match, self._other, *self._related]
+        classes = [self._match, self._other, *self._related, *([self._moved] if self._moved else [])]
         logs = np.stack([each.logs(patterns) for each in classes])
         shares = np.exp(logs - logs.max(axis=0))
         shares *= times / shares.sum(axis=0)
@@ -208,10 +248,17 @@ class MatchWeights:
         for place, prior in enumerate(self._related_priors[: len(self._related)]):
             counts = _counts(shares[2 + place], marks)
             claimed = claimed + counts[:, SAME]
-            found = self._anchored(_normalized(counts + prior * _RELATED_PAIRS))
-            related = _estimated(shares[2 + place], marks, found, tree, self._tells)
+            learnt = _normalized(counts + prior * _RELATED_PAIRS)
+            are_twins = place == len(_RELATED_PRIORS)
+            found = self._of_twins(learnt) if are_twins else self._anchored(learnt)
+            related = _estimated(shares[2 + place], marks, found, tree, self._tells | (self._given & are_twins))
             related.shares, related.given = _seldom_misspelt(related.shares), _seldom_misspelt(related.given)
             self._related[place] = related
+        if self._moved:
+            counts = _counts(shares[-1], marks)
+            claimed = claimed + counts[:, SAME]
+            found = self._of_moved(_normalized(counts + np.array(_MOVED_PRIOR) * _RELATED_PAIRS))
+            self._moved = _estimated(shares[-1], marks, found, tree, self._birthdays | self._given)
         unclaimed = (self._collisions - claimed).clip(0) + self._u_same_prior * _U_PAIRS
         same = unclaimed / (self._both_filled + _U_PAIRS)
         self._other = self._unrelated(_with_same(self._other.shares, same.clip(1e-12, 0.99)))
@@ -225,11 +272,22 @@ class MatchWeights:
         return found
 
     def _anchored(self, shares: Weights) -> Weights:
-        """The shares of related pairs, whose telling fields are equal or close by chance, or seldom for a reason."""
+        """The shares of related pairs, whose telling fields are equal or close by chance."""
         chance = self._other.shares
-        alike = chance[:, :NEAR] + np.array([_TWINS, 0])
+        alike = chance[:, :NEAR]
         rest = _normalized(shares[:, NEAR:]) * (1 - alike.sum(axis=1, keepdims=True))
         return np.where(self._tells[:, None], np.concatenate((alike, rest), axis=1), shares)
+
+    def _of_twins(self, shares: Weights) -> Weights:
+        """The shares of twins: related pairs with one birthday, whose given names are those of strangers."""
+        found = self._anchored(shares)
+        found = np.where(self._birthdays[:, None], self._match.shares, found)
+        named = _with_same(self._other.shares, np.full(len(shares), _NAMED_ALIKE))
+        return np.where(self._given[:, None], named, found)
+
+    def _of_moved(self, shares: Weights) -> Weights:
+        """The shares of matches between which much changed, but neither birthday nor given name."""
+        return np.where((self._birthdays | self._given)[:, None], self._match.shares, shares)
 
     def log_odds(self, levels: Levels, codes: Sequence[NDArray[np.int32]]) -> Weights:
         """The log odds of a match for each vector; `codes` has for each field the first row's values."""
@@ -242,7 +300,10 @@ class MatchWeights:
         against = self._other.logs(patterns)[inverse] - rarity
         for related in self._related:
             against = np.logaddexp(against, related.logs(patterns)[inverse])
-        learnt = self._match.logs(patterns)[inverse] - against
+        matching = self._match.logs(patterns)
+        if self._moved:
+            matching = np.logaddexp(matching, self._moved.logs(patterns))
+        learnt = matching[inverse] - against
         expected = _independent(self._match.size, self._m_prior).logs(patterns)[inverse]
         unlike = self._other.logs(patterns)[inverse] - rarity
         # However sure what was learnt is, a pair needs evidence by what is expected of any table.
@@ -279,11 +340,15 @@ def _estimated(
     return found
 
 
-def _identifies(patterns: Levels, times: Weights, place: int) -> bool:
-    """Whether most pairs with one value of a field are alike in what else both have."""
+def _identifies(patterns: Levels, times: Weights, place: int, birthdays: Sequence[int]) -> bool:
+    """Whether most pairs with one value of a field are alike in what else both have, birthdays above all."""
     times = times * (patterns[:, place] == SAME)
     compared = times * _are_alike(patterns, place, 0.0, 1)
     alike = times * _are_alike(patterns, place, _ALIKE, 1)
+    for birthday in birthdays:
+        known = times * (patterns[:, birthday] != MISSING)
+        if times[patterns[:, birthday] <= CLOSE].sum() < _IDENTIFYING * known.sum():
+            return False
     return bool(alike.sum() >= _IDENTIFYING * compared.sum() > 0)
 
 

@@ -6,6 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
+from pg_llm.cleaning.host.types import missing
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
 from pg_llm.values.host import letter_case, personal_names
 
@@ -151,7 +152,8 @@ def _case(counts: Counts, column: ColumnType) -> Found:
         return
     known = {folded_word: words.most_common(1)[0][0] for folded_word, words in casings.items()}
     for value in counts:
-        words = _WORD.findall(value)
+        # A word for nothing is in no name's case.
+        words = _WORD.findall(value) if missing.kind(value) is None else []
         letters = sum(map(len, words))
         if not ((value.isupper() and letters > 4) or (value.islower() and letters > 3)):
             continue
