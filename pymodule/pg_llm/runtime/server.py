@@ -266,9 +266,12 @@ class Server:
         model = await self._model(spec) if spec else None
         threads = self._threads if spec else self._libraries
         weight = task.weight(model, options) if hasattr(task, "weight") else 1
+        # Two threads less to wait for: row by row llm_embed is faster by a sixth.
+        is_brief = hasattr(task, "is_brief") and task.is_brief(model, inputs)
         results: list[tasks.Outcome] = []
         for portion in tasks.portions(inputs, weight):
-            prepared = await self._in_thread(threads, functools.partial(task.prepare, model, portion, options), spent)
+            prepare = functools.partial(task.prepare, model, portion, options)
+            prepared = prepare() if is_brief else await self._in_thread(threads, prepare, spent)
             items: list[tasks.Outcome] = list(prepared)
             # Long texts are read in steps, between which other sessions have their turn.
             while unfinished := [place for place, item in enumerate(items) if isinstance(item, tasks.WorkItem)]:
@@ -283,7 +286,7 @@ class Server:
                     else:
                         outputs = await self._queue(spec, model).submit(session, windows, spent)
                 finishing = tasks.finish(works, outputs)
-                finished: list[tasks.Outcome] = []
+                finished: list[tasks.Outcome] = list(finishing) if is_brief else []
                 while len(finished) < len(works):
                     finished += await self._in_thread(
                         threads, functools.partial(tasks.take_for, finishing, _SLICE), spent

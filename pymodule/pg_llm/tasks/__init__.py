@@ -106,7 +106,11 @@ def _step(steps: Steps, outputs: Sequence[Any]) -> str | WorkItem:
 
 
 class Task(Protocol):
-    """The interface of a task module."""
+    """The interface of a task module.
+
+    It may have `weight(model, options)`, how often the model reads a text, and `is_brief(model, inputs)`, whether
+    preparing and finishing these takes less than waking a thread for it.
+    """
 
     def prepare(self, model: Any, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
         """One work item per input, in order. Raises InvalidInput for options that do not fit the model.

@@ -97,3 +97,13 @@ def test_time_grows_with_the_text_only(part: str) -> None:
         return time.process_time() - start
 
     assert seconds(6000) < 30 * max(seconds(1000), 0.02)
+
+
+@pytest.mark.parametrize("text", ["Tel. 030 901820", "(212) 555-0143", "0044 20 7946 0958", "tel:030-901820;ext=7"])
+def test_only_what_begins_with_a_plus_is_a_phone_of_any_country(text: str) -> None:
+    """Texts without a plus are not searched for those."""
+    phonenumbers = pytest.importorskip("phonenumbers")
+    assert list(phonenumbers.PhoneNumberMatcher(text, None)) == []
+    for plus in "+\uff0b":
+        found = list(patterns.find(f"{plus}44 20 7946 0958", ["phone"], ["en"]))
+        assert ("phone", 0, 16, 0.97, "phone_international") in found

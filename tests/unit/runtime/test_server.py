@@ -125,6 +125,32 @@ def test_texts_are_embedded_once_and_counted() -> None:
     assert host.engines["embedding"].read == ["a rose", "a lily"]
 
 
+def test_a_short_text_alone_is_prepared_without_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[tuple[int, str]] = []
+    task = tasks.find("embedding")
+
+    def prepare(model: Any, inputs: Sequence[str], options: Message) -> list[tasks.WorkItem]:
+        threads.append((len(inputs), threading.current_thread().name))
+        return prepared(model, inputs, options)
+
+    prepared = task.prepare
+    monkeypatch.setattr(task, "prepare", prepare)
+
+    async def scenario(host: Host) -> None:
+        host.engines["embedding"].engine = "onnx"
+        (found,) = await host.embed(["a rose"])
+        assert found == pytest.approx(vector("a rose"), abs=1e-6)
+        await host.embed(["a " * 5000])
+        await host.embed(["one", "two"])
+        # Of an engine that may ask another process.
+        host.engines["embedding"].engine = "endpoint"
+        await host.embed(["a lily"])
+
+    served(scenario)
+    main = threading.main_thread().name
+    assert [(count, name == main) for count, name in threads] == [(1, True), (1, False), (2, False), (1, False)]
+
+
 class Picky(EchoEngine):
     """Refuses the text `bad`, and at `end` altogether."""
 

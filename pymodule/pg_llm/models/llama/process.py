@@ -33,6 +33,7 @@ from pg_llm.errors import Error, InvalidInput, InvalidModel, MissingPackage
 from pg_llm.installation import PACKAGE, installation
 from pg_llm.models import event_loop
 from pg_llm.models.engine import Message
+from pg_llm.models.llama import server
 from pg_llm.models.llama.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -88,8 +89,8 @@ class Llama:
         self._renderings: set[asyncio.Task[dict[str, Any]]] = set()
         # Of this process, which is the only one that the socket's folder lets in.
         self._folder = tempfile.mkdtemp(prefix="pg_llm-")
-        self._socket = os.path.join(self._folder, "llama.sock")
-        self._log = Path(self._folder, "log")
+        self._socket = os.path.join(self._folder, server.SOCKET)
+        self._log = Path(self._folder, server.LOG)
         self._starting = threading.Lock()
         self._children: list[subprocess.Popen[bytes]] = []
         # Those that are open: the current one, and before it those whose requests may still be answered.

@@ -20,6 +20,9 @@ from pg_llm.models.llama import unused_memory
 if TYPE_CHECKING:
     from pg_llm.models.llama.settings import Settings
 
+# The socket, and what llama.cpp writes: the parent makes a folder for both.
+FILES = SOCKET, LOG = "llama.sock", "log"
+
 
 def main() -> None:
     """Serve until the parent has gone."""
@@ -46,12 +49,18 @@ def main() -> None:
     with contextlib.suppress(BrokenPipeError):
         print(json.dumps(answer), flush=True)
     sys.stdin.read()
-    # Imported late, as each process of a model keeps what it imports.
-    import shutil
-
-    shutil.rmtree(os.path.dirname(socket), ignore_errors=True)
+    _remove(os.path.dirname(socket))
     # At once, in the middle of a text too.
     os._exit(0)
+
+
+def _remove(folder: str) -> None:
+    """Remove what the parent made for this process, and nothing else that may lie there."""
+    for name in FILES:
+        with contextlib.suppress(OSError):
+            os.unlink(os.path.join(folder, name))
+    with contextlib.suppress(OSError):
+        os.rmdir(folder)
 
 
 def parameters(settings: Settings | SimpleNamespace, host: str) -> Any:

@@ -18,6 +18,7 @@ _PHONE = words(
 _PHONE_FORM = re.compile(r"\+|\(?0\d|\(\d{3}\)|\d{3}[-. ]\d{3}[-. ]\d{4}|[679]\d{2} ?\d{2,3} ?\d{2,3}|1[3-9]\d{9}")
 _LEAST_DIGITS = 7
 _DIGITS = re.compile(rf"(?:\d\W{{0,4}}){{{_LEAST_DIGITS - 1}}}\d")
+_PLUS = re.compile("[+\uff0b]")
 _DATE_LIKE = re.compile(r"\d{1,4}([-./])\d{1,2}\1\d{1,4}")
 
 _MONTH = (
@@ -76,7 +77,9 @@ def phones(text: str, languages: Sequence[str]) -> Iterator[Found]:
         return
     import phonenumbers
 
-    for region in (None, *(region for language in languages for region in REGIONS[language])):
+    # Without a country, only what begins with a plus is a number.
+    regions = ([None] if _PLUS.search(text) else []) + [each for language in languages for each in REGIONS[language]]
+    for region in regions:
         for match in phonenumbers.PhoneNumberMatcher(text, region):
             start, end, raw = match.start, match.end, match.raw_string
             if region is None:

@@ -8,6 +8,10 @@ from typing import Any, cast
 from pg_llm.models.engine import EmbeddingEngine, Engine
 from pg_llm.tasks import WorkItem, passages
 
+# Engines that tokenize a text in this process, and characters that they do so in a few microseconds.
+_TOKENIZED_HERE = ("onnx", "static")
+_BRIEF = 1000
+
 
 def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """One vector per input; with option `role` (`query` or `document`) the model's prompt for it precedes each input.
@@ -17,6 +21,11 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> li
     prompt = cast(EmbeddingEngine, model).prompts.get(options.get("role", ""), "")
     texts = [prompt + text for text in inputs] if prompt else inputs
     return [WorkItem([window], literal) for window in passages.first_windows(model, texts)]
+
+
+def is_brief(model: Engine, inputs: Sequence[str]) -> bool:
+    """Whether it takes some microseconds to prepare the inputs, and to write their vectors."""
+    return model.engine in _TOKENIZED_HERE and len(inputs) == 1 and len(inputs[0]) <= _BRIEF
 
 
 def literal(outputs: Sequence[Any]) -> str:
