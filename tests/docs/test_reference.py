@@ -232,6 +232,7 @@ def test_options_of_models_are_those_of_the_code() -> None:
     ("page", "kind", "options"),
     [
         ("train", "training", training.OPTIONS),
+        ("train", "private", training.PRIVATE_OPTIONS),
         ("recommend", "recommender", recommend.OPTIONS),
         ("graph", "graph", graph.OPTIONS),
     ],

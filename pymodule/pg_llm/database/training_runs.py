@@ -39,6 +39,12 @@ def record(
     )
 
 
+def is_private(db: Connection, digest: str | None) -> bool:
+    """Whether a model was trained with differential privacy."""
+    query = "SELECT FROM llm.run AS r WHERE r.digest = $1 AND r.options ? 'epsilon' LIMIT 1"
+    return bool(db.rows(query, ("text",), (digest,)))
+
+
 @contextlib.contextmanager
 def stream_training(
     db: Connection, report_fields: dict[str, Any], job: dict[str, Any], base: Model | None, rows: Sequence[Any]

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from pg_llm.classify import conformal, scoring
-from pg_llm.database import models, registry, search_path
+from pg_llm.database import models, registry, search_path, training_runs
 from pg_llm.database.connection import Connection
 from pg_llm.errors import Error, InvalidInput
 from pg_llm.training import labelled_rows
@@ -24,6 +24,11 @@ def calibrate(db: Connection, name: str, query: str) -> dict[str, Any]:
         if not model.labels:
             raise InvalidInput(
                 f'model "{model.name}" has no labels of its own', hint="Calibrate a classifier that llm_fit() made."
+            )
+        if training_runs.is_private(db, model.wire["digest"]):
+            raise InvalidInput(
+                f'model "{model.name}" was trained with privacy, and what calibration keeps of the rows has none',
+                hint="Use its probabilities as they are, or calibrate a model that was trained without epsilon.",
             )
         classifier = scoring.Classifier(db, model.name, scoring.Candidates(None), multi_label=False)
     found: list[float] = []

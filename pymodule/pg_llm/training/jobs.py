@@ -43,11 +43,38 @@ def fit(db: Connection, name: str | None, job: TrainingJob, query: str, base: st
         if job.entities_model is not None:
             options["entities_model"] = models.find(db, job.entities_model, "entities").name
         start = _base_model(db, base, builds_on_base=job.builds_on_base)
-    rows = [row for batch in labelled_rows.read(db, query, job.task) for row in batch]
+    rows, persons = _read(db, job, query)
     with search_path.pinned(db):
         check(rows, job.task)
+        if job.is_private:
+            _check_private(db, job, rows, persons, start)
         _warn_of_variants(db, rows, job.task)
-        return _train_and_register(db, "llm_fit", name, job, start, rows, options)
+        return _train_and_register(db, "llm_fit", name, job, start, rows, options, persons)
+
+
+def _read(db: Connection, job: TrainingJob, query: str) -> tuple[list[LabelledRow], list[str]]:
+    """The rows, and whose each is where that counts."""
+    if job.unit is None:
+        return [row for batch in labelled_rows.read(db, query, job.task) for row in batch], []
+    read = [row for batch in labelled_rows.read_with_person(db, query, job.task, job.unit) for row in batch]
+    return [(text, truth) for text, truth, _ in read], [person for _, _, person in read]
+
+
+def _check_private(
+    db: Connection, job: TrainingJob, rows: Sequence[LabelledRow], persons: Sequence[str], base: Model
+) -> None:
+    """Raise InvalidInput where epsilon would promise more than holds."""
+    units = len(set(persons)) or len(rows)
+    if job.options["delta"] * units >= 1:
+        raise InvalidInput(
+            f"delta {job.options['delta']:g} is too large for {units} {'persons' if persons else 'rows'}",
+            hint=f"Choose less than one in their number, such as {0.1 / units:.0e}.",
+        )
+    if base.name in {name for name, _, _ in lineage.learnt(db, [text for text, _ in rows], None)}:
+        raise InvalidInput(
+            f'the base model "{base.name}" has learnt from these rows itself, without privacy or with some of its own',
+            hint="Choose a base that knows none of them, such as the one it was trained from.",
+        )
 
 
 def self_train(
@@ -112,10 +139,15 @@ def _train_and_register(
     base: Model,
     rows: Sequence[LabelledRow],
     options: dict[str, Any] | None = None,
+    persons: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Train, store the files, register the model with its options, record the run; a failure leaves nothing."""
     session = progress.session_fields(db, command, job.task, name)
     examples = _embedded(db, session, base, rows) if job.reads_vectors else rows
+    if persons:
+        examples = [
+            (*example, *(None,) * (3 - len(example)), person) for example, person in zip(examples, persons, strict=True)
+        ]
     with training_runs.stream_training(db, session, job.to_wire(), base, examples) as result:
         model_files.store(db, Path(result["folder"]), result["digest"])
     stored = f"database:{result['digest']}"
@@ -123,8 +155,10 @@ def _train_and_register(
     own = {"source": stored, "digest": result["digest"], "task": "embedding", "revision": None, "options": {}}
     reads_with = base.wire if job.builds_on_base else {**base.wire, **own} if job.method == "contrastive" else None
     registry.register(db, name, _MODEL_TASKS[job.task], stored, None, options or {}, reads_with)
-    _warn_of_baseline(db, name, result["metrics"])
-    training_runs.record(db, name, job.to_wire(), base, result, len(rows), _rows_digest(rows))
+    _warn_of_baseline(db, name, result["metrics"], job.is_private)
+    # A digest of private rows would let whoever knows all but one try that one out.
+    digest = "" if job.is_private else _rows_digest(rows)
+    training_runs.record(db, name, job.to_wire(), base, result, len(set(persons)) or len(rows), digest)
     lineage.record(db, result["digest"], [text for text, _ in rows])
     return {"model": name, "method": job.method, "seconds": result["seconds"], **result["metrics"]}
 
@@ -148,16 +182,19 @@ def _warn_of_variants(db: Connection, rows: Sequence[LabelledRow], task: str) ->
         )
 
 
-def _warn_of_baseline(db: Connection, name: str, metrics: dict[str, Any]) -> None:
+def _warn_of_baseline(db: Connection, name: str, metrics: dict[str, Any], is_private: bool) -> None:
     """Say so if the model has learnt nothing that a constant answer would not do as well."""
     score, baseline = metrics["micro_f1"], metrics["baseline_f1"]
-    if score <= baseline:
+    # Of a private training the score may be as high by the noise of its counts.
+    if score - metrics.get("micro_f1_noise", 0.0) <= baseline:
         rows = metrics["validation_rows"]
         constant = f"the same answer for every row has {baseline:.2f}" if baseline else "it finds nothing there"
         db.warning(
             f'model "{name}" has learnt next to nothing: its micro F1 on the {rows} rows kept back is {score:.2f},'
             f" and {constant}",
-            hint="Give it more rows or epochs, or another method or base; llm_suspect_labels() finds wrong labels.",
+            hint="Give it a larger epsilon or more rows: so much noise hides what so few have in common."
+            if is_private
+            else "Give it more rows or epochs, or another method or base; llm_suspect_labels() finds wrong labels.",
         )
 
 

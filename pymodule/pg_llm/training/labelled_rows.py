@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pg_llm import arguments
@@ -33,21 +33,38 @@ def read(db: Connection, query: str | None, task: str) -> Iterator[list[Labelled
     object] of two such entities. The query runs with the caller's rights and search path.
     Raises InvalidInput for rows that are of another form.
     """
+    for batch in _read(db, query, task, ("text", "label"), SHAPES[task]):
+        yield [(text, truth) for text, truth, *_ in batch]
+
+
+def read_with_person(db: Connection, query: str | None, task: str, unit: str) -> Iterator[list[tuple[str, Any, str]]]:
+    """The same with a third column of that name, which tells whose row it is."""
+    shape = f"SELECT text, label, {unit} FROM …, as for llm_fit() without unit, and whose row it is"
+    names = [name for name, _ in query_columns(db, _without_semicolon(query))]
+    if len(names) == 3 and names[2] != unit:
+        raise InvalidInput(
+            f'the third column of the query is "{names[2]}", and the unit "{unit}"', hint=f"It has the form {shape}."
+        )
+    yield from _read(db, query, task, ("text", "label", unit), shape)
+
+
+def _read(db: Connection, query: str | None, task: str, columns: Sequence[str], shape: str) -> Iterator[list[Any]]:
     parse = {"classify": _label, "tag": _labels, "entities": _entities, "relations": _relations}[task]
     number = 0
-    for rows in read_columns(db, query, 2, SHAPES[task]):
-        batch: list[LabelledRow] = []
+    for rows in read_columns(db, query, len(columns), shape):
+        batch = []
         for row in rows:
             number += 1
-            if row["c1"] is None or row["c2"] is None:
-                which = "text" if row["c1"] is None else "label"
-                raise InvalidInput(
-                    f"row {number} of the query has no {which}", hint="Leave such rows out: WHERE … IS NOT NULL."
-                )
-            batch.append((row["c1"], parse(json.loads(row["c2"]), row["c1"], number)))
+            text, truth, *person = row.values()
+            for which, value in zip(columns, row.values(), strict=True):
+                if value is None:
+                    raise InvalidInput(
+                        f"row {number} of the query has no {which}", hint="Leave such rows out: WHERE … IS NOT NULL."
+                    )
+            batch.append((text, parse(json.loads(truth), text, number), *person))
         yield batch
     if not number:
-        raise InvalidInput("the query yields no rows", hint=f"It has the form {SHAPES[task]}.")
+        raise InvalidInput("the query yields no rows", hint=f"It has the form {shape}.")
 
 
 def inferred_task(db: Connection, query: str) -> str:

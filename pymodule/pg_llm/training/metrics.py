@@ -7,7 +7,7 @@ as a true positive only if all of it agrees, as in the CoNLL shared tasks.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -34,6 +34,24 @@ class ClassificationMetrics:
         self._predicted.update(item[0] for item in predicted)
         self._true_positives.update(item[0] for item in true & predicted)
 
+    def counts(self, labels: Sequence[Hashable]) -> list[int]:
+        """Right, missed and wrong answers of each label, one after the other, and last the number of rows."""
+        by_label = [(self._true_positives[label], self._true[label], self._predicted[label]) for label in labels]
+        flat = [number for right, true, predicted in by_label for number in (right, true - right, predicted - right)]
+        return [*flat, self._rows]
+
+    @classmethod
+    def of_counts(cls, labels: Sequence[Hashable], counts: Sequence[int], several: bool) -> ClassificationMetrics:
+        """The metrics of such counts, also where noise has made some of them negative."""
+        metrics = cls()
+        *flat, rows = (max(0, count) for count in counts)
+        for label, right, missed, wrong in zip(labels, flat[::3], flat[1::3], flat[2::3], strict=True):
+            metrics._true_positives[label] = right
+            metrics._true[label], metrics._predicted[label] = right + missed, right + wrong
+        metrics._several = several
+        metrics._rows = max(rows, *metrics._true.values()) if several else metrics._true.total()
+        return metrics
+
     def rows(self) -> list[dict[str, Any]]:
         """For each label, then as micro, macro and weighted average: precision, recall, f1 (0 to 1) and support."""
         labels = sorted(self._true.keys() | self._predicted.keys(), key=str)
@@ -55,7 +73,7 @@ class ClassificationMetrics:
 
     def _constant_f1(self) -> float:
         """The micro F1 of the best answer that is the same for every row; of spans there is none."""
-        if self._spans:
+        if self._spans or not self._true.total():
             return 0.0
         # The most frequent label or, where a row may have several, as many of the most frequent as are best.
         counts = sorted(self._true.values(), reverse=True)[: None if self._several else 1]

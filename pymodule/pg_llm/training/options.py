@@ -46,6 +46,29 @@ OPTIONS = {
     "rank": Option(("lora",), 16, 1, 256, "rank of the adapters"),
 }
 
+# With epsilon: differential privacy, of a row or, where `unit` names the column of the person, of all rows of a person.
+PRIVATE_METHODS = ("head", "lora")
+PRIVATE_TASKS = ("classify", "tag")
+PRIVATE_OPTIONS = {
+    "epsilon": Option(
+        PRIVATE_METHODS, 3.0, 0.01, 100, "how much the model may tell of one row, or of one person by `unit`"
+    ),
+    "delta": Option(PRIVATE_METHODS, 1e-5, 1e-12, 0.01, "chance that it tells more; less than one in the rows"),
+    "validation": OPTIONS["validation"],
+    "epochs": Option(PRIVATE_METHODS, 0, 0, 1000, "passes over the rows, on average; 0 chooses by their number"),
+    "batch_size": Option(PRIVATE_METHODS, 0, 0, 100_000, "rows of one step, on average; 0 chooses by their number"),
+    "learning_rate": Option(PRIVATE_METHODS, 0.0, 0, 1000, "step of the optimizer; 0 chooses by the method"),
+    "max_grad_norm": Option(PRIVATE_METHODS, 0.5, 0.001, 1000, "length at which the gradient of a row is clipped"),
+    "max_tokens": Option(("lora",), 0, 0, 512, OPTIONS["max_tokens"].meaning),
+    "rank": Option(("lora",), 4, 1, 256, OPTIONS["rank"].meaning),
+}
+_BREAKS = {
+    "seed": "Who knows the seed can take the noise off again: it comes from the operating system.",
+    "patience": "Stopping early looks at rows without noise; epochs says how long it learns.",
+    "augment": "Copies of a row would tell more of it than is counted.",
+    "adversarial": "It learns twice from a row, and once is counted.",
+}
+
 # Of entities the places would be others, and of several labels each has a share of its own.
 _OF_TASKS = {"augment": ("classify", "tag"), "label_smoothing": ("classify",)}
 
@@ -69,6 +92,11 @@ class TrainingJob:
             raise InvalidInput(
                 f'there is no method "{chosen}" for the task {task}', hint=f"Methods are: {', '.join(METHODS[task])}."
             )
+        if "epsilon" in given:
+            return cls(task, chosen, _private_options(task, chosen, given))
+        for name in ("unit", *PRIVATE_OPTIONS):
+            if name in given and name not in OPTIONS:
+                raise InvalidInput(f'option "{name}" goes with epsilon', hint="It is for training with privacy.")
         hyperparameters = dict(given)
         entities_model = None
         if task == "relations" and "entities_model" in hyperparameters:
@@ -88,6 +116,16 @@ class TrainingJob:
         return cls(task, chosen, options.check(OPTIONS, chosen, hyperparameters), entities_model)
 
     @property
+    def is_private(self) -> bool:
+        """Whether it is trained with differential privacy."""
+        return "epsilon" in self.options
+
+    @property
+    def unit(self) -> str | None:
+        """The column that tells whose rows they are, if a person is hidden and not a row."""
+        return self.options.get("unit")
+
+    @property
     def builds_on_base(self) -> bool:
         """Whether the trained model reads with the base model, which need not have its weights here."""
         return self.method in _HEAD_METHODS and self.task != "entities"
@@ -100,3 +138,22 @@ class TrainingJob:
     def to_wire(self) -> dict[str, Any]:
         """The job as the training process reads it."""
         return {"task": self.task, "method": self.method, "options": self.options}
+
+
+def _private_options(task: str, method: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The options of a training with privacy. Raises InvalidInput for what would break the promise."""
+    if task not in PRIVATE_TASKS or method not in PRIVATE_METHODS:
+        raise InvalidInput(
+            f"the method {method} for the task {task} cannot be trained with epsilon",
+            hint=f"Methods are: {', '.join(PRIVATE_METHODS)}; tasks: {', '.join(PRIVATE_TASKS)}.",
+        )
+    for name in given:
+        if name in _BREAKS:
+            raise InvalidInput(f'option "{name}" does not go with epsilon', hint=_BREAKS[name])
+    numbers = {name: value for name, value in given.items() if name != "unit"}
+    chosen = options.check(PRIVATE_OPTIONS, method, numbers)
+    if "unit" not in given:
+        return chosen
+    if not isinstance(given["unit"], str) or not given["unit"]:
+        raise InvalidInput("unit must be the name of a column", hint="It is the third one of the query: the person.")
+    return {**chosen, "unit": given["unit"]}

@@ -24,6 +24,7 @@ def prepare(db: FakeConnection, host: EchoHost, rows: Sequence[tuple[str, str]],
     db.answer("AS q (c1, c2)", [{"c1": text, "c2": json.dumps(truth)} for text, truth in rows])
     db.answer("has_table_privilege", [{"allowed": True}])
     db.answer("LEFT JOIN llm.model AS m", lambda call: [registered("m", "classification", labels=labels)])
+    db.answer("FROM llm.run AS r")
     db.answer("UPDATE llm.model SET calibration", [{"name": "m"}])
     host.answers["classification"] = lambda texts, options: [
         json.dumps({"a": float(text), "b": 1 - float(text)}) for text in texts
@@ -71,3 +72,11 @@ def test_models_that_cannot_be_calibrated(db: FakeConnection, host: EchoHost) ->
     db.answer("UPDATE llm.model SET calibration", [])
     with pytest.raises(Error, match="was replaced meanwhile"):
         calibrate(db)
+
+
+def test_what_is_private_keeps_nothing_of_rows(db: FakeConnection, host: EchoHost) -> None:
+    prepare(db, host, [("0.75", "a")] * 3)
+    db.answer("FROM llm.run AS r", [{}])
+    with pytest.raises(InvalidInput, match="was trained with privacy"):
+        calibrate(db)
+    assert db.asked("UPDATE llm.model SET calibration") == []

@@ -173,6 +173,62 @@ def test_a_model_that_learnt_nothing_is_told(
     assert f"on the 20 rows kept back is {score:.2f}, and {says}" in warning
 
 
+def private(db: FakeConnection, **options: Any) -> dict[str, Any]:
+    return fit(db, options={"epsilon": 3, **options})
+
+
+def test_of_private_rows_no_digest_is_kept(db: FakeConnection, trainer: Trainer) -> None:
+    db.answer("SELECT FROM llm.training_lineage LIMIT 1")
+    private(db)
+    assert trainer.rows == embedded(ROWS)
+    assert trainer.jobs[0]["options"]["epsilon"] == 3
+    (run,) = db.asked("INSERT INTO llm.run")
+    assert run.values[6:8] == (4, "")
+
+
+def test_persons_go_with_their_rows_and_are_counted(db: FakeConnection, trainer: Trainer) -> None:
+    db.answer("SELECT FROM llm.training_lineage LIMIT 1")
+    table(db, QUERY, [(*row, number % 2) for number, row in enumerate(ROWS)])
+    db.describe_as(QUERY, [("body", 25), ("mood", 25), ("author", 23)])
+    private(db, unit="author")
+    assert trainer.rows == [(*row, str(number % 2)) for number, row in enumerate(embedded(ROWS))]
+    (run,) = db.asked("INSERT INTO llm.run")
+    assert run.values[6:8] == (2, "")
+    with pytest.raises(InvalidInput, match='third column of the query is "author", and the unit "patient"'):
+        private(db, unit="patient")
+
+
+@pytest.mark.parametrize("base", ["minilm", "other"])
+def test_a_base_that_knows_the_rows_breaks_the_promise(db: FakeConnection, trainer: Trainer, base: str) -> None:
+    db.answer("SELECT FROM llm.training_lineage LIMIT 1", [{}])
+    db.answer("SELECT m.name, n.digest", [{"name": base, "digest": "b", "part": 0, "key": "k"}])
+    db.answer("SELECT encode(n.hashes", [{"hashes": "0f" + 15 * "00"}])
+    if base == "minilm":
+        db.answer("SELECT m.name, n.digest", [{"name": base, "digest": "b", "part": 0, "key": "of another server"}])
+        with pytest.raises(InvalidInput, match='base model "minilm" has learnt from these rows'):
+            private(db)
+        assert trainer.jobs == []
+    else:
+        assert private(db)["model"] == "moods"
+
+
+def test_delta_is_less_than_one_in_the_rows(db: FakeConnection, trainer: Trainer) -> None:
+    table(db, QUERY, ROWS * 50)
+    with pytest.raises(InvalidInput, match="delta 0.005 is too large for 200 rows") as caught:
+        private(db, delta=0.005)
+    assert caught.value.hint == "Choose less than one in their number, such as 5e-04."
+
+
+@pytest.mark.parametrize(("score", "is_told"), [(0.75, False), (0.65, True)])
+def test_noise_is_no_success(db: FakeConnection, trainer: Trainer, score: float, is_told: bool) -> None:
+    db.answer("SELECT FROM llm.training_lineage LIMIT 1")
+    trainer.result["metrics"] |= {"micro_f1": score, "micro_f1_noise": 0.2}
+    private(db)
+    assert [hint for _, _, hint in db.messages] == [
+        "Give it a larger epsilon or more rows: so much noise hides what so few have in common."
+    ] * is_told
+
+
 def test_a_contrastive_head_reads_with_the_encoder_beside_it(db: FakeConnection, trainer: Trainer) -> None:
     fit(db, method="contrastive")
     own = json.loads(db.asked("INSERT INTO llm.model (name")[0].values[8])

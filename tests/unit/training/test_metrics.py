@@ -66,3 +66,20 @@ def test_of_spans_there_is_no_constant_answer() -> None:
     measures.add([("PER", 0, 5)], [])
     measures.add([], [])
     assert measures.summary()["baseline_f1"] == 0
+
+
+@given(_SETS, st.booleans())
+def test_counts_make_the_same_metrics(rows: list[tuple[set[str], set[str]]], several: bool) -> None:
+    measures = ClassificationMetrics()
+    for true, said in rows:
+        measures.add([(label,) for label in true], [(label,) for label in said])
+    again = ClassificationMetrics.of_counts(LABELS, measures.counts(LABELS), several)
+    for name in ("micro_f1", "weighted_f1"):
+        assert again.summary()[name] == pytest.approx(measures.summary()[name])
+
+
+def test_noise_makes_no_count_negative() -> None:
+    told = ClassificationMetrics.of_counts(["a"], [-3, 2, -1, -5], False).summary()
+    assert told == {"micro_f1": 0, "macro_f1": 0, "weighted_f1": 0, "baseline_f1": 1}
+    told = ClassificationMetrics.of_counts(["a"], [-3, -2, -1, -5], True).summary()
+    assert set(told.values()) == {0}

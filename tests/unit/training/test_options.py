@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pg_llm import options
 from pg_llm.errors import InvalidInput
-from pg_llm.training.options import OPTIONS, TrainingJob
+from pg_llm.training.options import OPTIONS, PRIVATE_OPTIONS, TrainingJob
 
 
 @pytest.mark.parametrize(("task", "method"), [("classify", "head"), ("tag", "head"), ("entities", "finetune")])
@@ -66,3 +66,34 @@ def test_options_take_the_type_of_their_default() -> None:
     with pytest.raises(InvalidInput) as caught:
         options.check(OPTIONS, "lora", {"rank": 0})
     assert caught.value.hint == "It is a whole number from 1 to 256: rank of the adapters."
+
+
+def test_privacy_has_options_of_its_own() -> None:
+    job = TrainingJob.checked("tag", "lora", {"epsilon": 2, "unit": "patient"})
+    assert set(job.options) == {*PRIVATE_OPTIONS, "unit"}
+    assert (job.is_private, job.unit, job.options["epsilon"]) == (True, "patient", 2.0)
+    plain = TrainingJob.checked("classify", "head", {})
+    assert (plain.is_private, plain.unit) == (False, None)
+    assert not {"epsilon", "delta", "unit"} & set(plain.options)
+    assert "rank" not in TrainingJob.checked("classify", "head", {"epsilon": 2}).options
+
+
+@pytest.mark.parametrize(
+    ("task", "method", "given", "message"),
+    [
+        ("entities", "head", {"epsilon": 2}, "the method head for the task entities cannot"),
+        ("classify", "finetune", {"epsilon": 2}, "the method finetune for the task classify cannot"),
+        ("classify", "head", {"epsilon": 0}, 'invalid value for option "epsilon"'),
+        ("classify", "head", {"epsilon": float("nan")}, 'invalid value for option "epsilon"'),
+        ("classify", "head", {"epsilon": 2, "seed": 0}, 'option "seed" does not go with epsilon'),
+        ("classify", "lora", {"epsilon": 2, "patience": 1}, 'option "patience" does not go with epsilon'),
+        ("classify", "lora", {"epsilon": 2, "warmup": 0.1}, 'unknown option "warmup"'),
+        ("classify", "head", {"epsilon": 2, "unit": None}, "unit must be the name of a column"),
+        ("classify", "head", {"delta": 1e-5}, 'option "delta" goes with epsilon'),
+        ("classify", "lora", {"max_grad_norm": 1}, 'option "max_grad_norm" goes with epsilon'),
+    ],
+)
+def test_what_privacy_does_not_go_with(task: str, method: str, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInput, match=message) as caught:
+        TrainingJob.checked(task, method, given)
+    assert caught.value.hint

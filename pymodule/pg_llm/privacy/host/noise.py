@@ -30,10 +30,14 @@ def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]
     return [WorkItem((), lambda _, text=text: json.dumps(release(json.loads(text), options))) for text in inputs]  # type: ignore[misc]
 
 
-def _laplace(values: list[int], options: dict[str, Any]) -> list[int]:
-    """Each number with discrete Laplace noise; `distance` is in the sum of all."""
-    release = _laplace_measurement(options["epsilon"], options["distance"])
+def laplace(values: Sequence[int], epsilon: float, distance: int) -> list[int]:
+    """Each number with discrete Laplace noise; `distance` is how far one person can move the sum of all."""
+    release = _laplace_measurement(epsilon, distance)
     return list(release([max(-_LARGEST, min(_LARGEST, value)) for value in values]))
+
+
+def _laplace(values: list[int], options: dict[str, Any]) -> list[int]:
+    return laplace(values, options["epsilon"], options["distance"])
 
 
 @functools.lru_cache(maxsize=_KEPT)

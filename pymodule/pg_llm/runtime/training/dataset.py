@@ -22,16 +22,17 @@ _SHORT_ENTITIES = 300
 class Example:
     """A text and its ground truth: a label, labels, or a list of [label, start, end] (from 0, end excluded).
 
-    `vector` is the JSON of its embedding, where that is known.
+    `vector` is the JSON of its embedding, where that is known; `person` is whose row it is, where that counts.
     """
 
     text: str
     truth: Any
     vector: str | None = None
+    person: str | None = None
 
 
 def read(file: Path) -> list[Example]:
-    """The examples, one JSON list of text, ground truth and, where it is known, embedding a line."""
+    """The examples, one JSON list of text, ground truth and, where they are known, embedding and person a line."""
     with file.open(encoding="utf-8") as lines:
         return [Example(*json.loads(line)) for line in lines]
 

@@ -21,6 +21,11 @@ _LEARNING_RATES = {
     ("tag", "lora"): 1e-3,
     ("entities", "lora"): 2e-3,
 }
+# With privacy: the more of the rows a step has, the less its noise counts (descriptions of packages, other rows than
+# those that are reported).
+_PRIVATE_SHARE = 0.5
+_PRIVATE_EPOCHS = 15
+_PRIVATE_LEARNING_RATES = {"head": 4.0, "lora": 2e-3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,26 @@ class Schedule:
     patience: int
     batch_size: int
     learning_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class PrivatePlan:
+    """Steps, the probability of a unit to be in one, and how many that makes; the clip of a gradient; the step size."""
+
+    steps: int
+    sample_rate: float
+    batch_size: float
+    clip: float
+    learning_rate: float
+
+
+def private(method: str, units: int, options: dict[str, Any]) -> PrivatePlan:
+    """The plan for so many rows or persons to learn from; an option of 0 is chosen here."""
+    batch_size = min(options["batch_size"] or max(1.0, _PRIVATE_SHARE * units), units)
+    epochs = options["epochs"] or _PRIVATE_EPOCHS
+    rate = batch_size / units
+    learning_rate = options["learning_rate"] or _PRIVATE_LEARNING_RATES[method]
+    return PrivatePlan(max(1, round(epochs / rate)), rate, batch_size, options["max_grad_norm"], learning_rate)
 
 
 def of(task: str, method: str, rows: int, options: dict[str, Any]) -> Schedule:

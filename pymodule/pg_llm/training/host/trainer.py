@@ -20,6 +20,10 @@ _REFITTED_ROWS = 1000
 
 def run(job: dict[str, Any], rows: list[Example], folder: Path, report: Report) -> dict[str, Any]:
     """Train and save the model to the folder; returns the metrics on the validation rows."""
+    if "epsilon" in job["options"]:
+        from pg_llm.training.host import private_training
+
+        return private_training.run(job, rows, folder, report)
     labelled = [row for row in rows if row.truth is not None]
     training, validation = dataset.split(labelled, job["options"]["validation"])
     counts = {"training_rows": len(training), "validation_rows": len(validation)}

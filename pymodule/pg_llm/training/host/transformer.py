@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -35,6 +35,9 @@ from pg_llm.training.host import bfloat16
 from pg_llm.training.host.schedule import Schedule
 from pg_llm.training.metrics import ClassificationMetrics
 
+_Result = TypeVar("_Result")
+# Texts that are labelled at a time.
+_BATCH = 32
 # The label that the loss of PyTorch leaves out.
 _IGNORED = -100
 # A training of fewer rows is done again as fast as it would be resumed.
@@ -90,6 +93,34 @@ class Transformer:
         """Train anew on all examples, to the end of the schedule and without measuring."""
         self._model = self._untrained()
         self._fit(examples, method, schedule, scratch, report, {})
+
+    def adapt(
+        self, examples: Sequence[Example], fit: Callable[[Any, Callable[[Any, list[int]], Any]], _Result]
+    ) -> _Result:
+        """Let `fit` train adapters, then merge them; it is given the module, and what makes logits of examples."""
+        items, collate = self.windows(examples), self._collator()
+
+        def forward(module: Any, numbers: list[int]) -> Any:
+            batch = collate([items[number] for number in numbers])
+            return module(**{name: values for name, values in batch.items() if name != "labels"}).logits
+
+        self._add_adapters()
+        result = fit(self._model.train(), forward)
+        self._model = self._model.merge_and_unload()
+        return result
+
+    def predict(self, examples: Sequence[Example]) -> list[set[tuple[str]]]:
+        """The labels of each text, by its first window."""
+        items, collate = self.windows(examples), self._collator()
+        found = []
+        for start in range(0, len(items), _BATCH):
+            batch = collate(items[start : start + _BATCH])
+            with torch.inference_mode():
+                logits = self._model.eval()(**{name: each for name, each in batch.items() if name != "labels"}).logits
+            for row in logits.numpy():
+                best = [row.argmax()] if self._task == "classify" else np.flatnonzero(row > 0)
+                found.append({(self.labels[number],) for number in best})
+        return found
 
     def save(self, folder: Path) -> None:
         """Configuration, tokenizer and safetensors."""
