@@ -32,6 +32,8 @@ TASKS = {
     "entities": "pg_llm.classify.host.entities",
     "entity_patterns": "pg_llm.classify.host.entity_patterns",
     "extraction": "pg_llm.generate.host.extraction",
+    "federated_gradient": "pg_llm.federation.host.gradient",
+    "federated_noise": "pg_llm.federation.host.noise",
     "fingerprint": "pg_llm.privacy.host.fingerprints",
     "generalization": "pg_llm.cleaning.host.generalization",
     "generation": "pg_llm.generate.host.generation",
