@@ -14,15 +14,22 @@ COMMENT ON FUNCTION llm_revoke_federation IS 'End an agreement on federated trai
 
 CREATE FUNCTION llm_federations() RETURNS TABLE (
     name text, owner text, role text, task text, labels text[], base text, base_digest text, rounds bigint,
-    rounds_spent bigint, options jsonb, query text
+    rounds_spent bigint, options jsonb, key text, peer_keys text[], query text
 )
 LANGUAGE plpython3u VOLATILE ROWS 10 SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import federation; return federation.llm_federations() $$;
 COMMENT ON FUNCTION llm_federations IS 'The agreements on federated training that you have made or may ask under, and how many rounds are spent.';
 
-CREATE FUNCTION llm_federated_update(name text, weights bytea) RETURNS bytea
+CREATE FUNCTION llm_pair_federation(name text, peer_keys text[]) RETURNS void
 LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
-AS $$ from pg_llm.functions import federation; return federation.llm_federated_update(name, weights) $$;
+AS $$ from pg_llm.functions import federation; return federation.llm_pair_federation(name, peer_keys) $$;
+COMMENT ON FUNCTION llm_pair_federation IS 'Have an agreement tell nothing but sums with masks that cancel in the sum of all peers.';
+
+CREATE FUNCTION llm_federated_update(
+    name text, weights bytea, participants text[] DEFAULT NULL, nonce text DEFAULT NULL
+) RETURNS bytea
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import federation; return federation.llm_federated_update(name, weights, participants, nonce) $$;
 COMMENT ON FUNCTION llm_federated_update IS 'The gradient of the loss over the rows of an agreement at given weights: what a peer gives in one round.';
 
 CREATE FUNCTION llm_federate(

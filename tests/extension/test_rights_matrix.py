@@ -101,6 +101,7 @@ dp_histogram('SELECT id FROM shop.note', 1, '{0,1}')                    42501   
 dp_group_count('SELECT id FROM shop.note', 1, 0.01)                     42501     42501 42501   42501 42501
 dp_spent()                                                              ok        ok    ok      ok    42501
 llm_allow_federation('f', 'plain', '{rows}', '{a,b}')                    22023     22023 22023   22023 42501
+llm_pair_federation('f', '{}')                                           42704     42704 42704   42704 42501
 llm_revoke_federation('f')                                              42704     42704 42704   42704 42501
 llm_federations()                                                       ok        ok    ok      ok    42501
 llm_federated_update('f', '')                                           42704     42704 42704   42704 42501

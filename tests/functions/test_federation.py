@@ -241,7 +241,8 @@ def lie(hospital: Hospital, values: list[float]) -> None:
 
 def tell(hospital: Hospital, expression: str) -> None:
     hospital.owner.execute(
-        "CREATE OR REPLACE FUNCTION llm_federated_update(name text, weights bytea) RETURNS bytea LANGUAGE sql"
+        "CREATE OR REPLACE FUNCTION llm_federated_update(name text, weights bytea,"
+        " participants text[] DEFAULT NULL, nonce text DEFAULT NULL) RETURNS bytea LANGUAGE sql"
         f" AS $$ SELECT {expression} $$"
     )
 
@@ -250,7 +251,7 @@ def tell(hospital: Hospital, expression: str) -> None:
 def liar(agreed: list[Hospital]) -> Iterator[Hospital]:
     """A peer whose superuser has put something of its own in the place of the function."""
     hospital = agreed[2]
-    body = value(hospital.owner, "SELECT pg_get_functiondef('llm_federated_update(text, bytea)'::regprocedure)")
+    body = value(hospital.owner, "SELECT pg_get_functiondef('llm_federated_update'::regproc)")
     yield hospital
     hospital.owner.execute(body)
 
@@ -280,7 +281,7 @@ def test_who_lies_is_named_and_left_out(
     board: psycopg.Connection, agreed: list[Hospital], liar: Hospital, values: list[float], reason: str
 ) -> None:
     lie(liar, values)
-    told = value(board, FEDERATE, 12)
+    told = value(board, FEDERATE, 3)
     assert reason in told["peers"][2]["left_out"]
     assert [peer["left_out"] for peer in told["peers"][:2]] == [None, None]
     assert told["training_rows"] + told["validation_rows"] == 2 * ROWS
@@ -298,13 +299,13 @@ def test_who_fails_is_named_and_left_out(
     board: psycopg.Connection, liar: Hospital, expression: str, reason: str
 ) -> None:
     tell(liar, expression)
-    assert reason in value(board, FEDERATE, 6)["peers"][2]["left_out"]
+    assert reason in value(board, FEDERATE, 3)["peers"][2]["left_out"]
 
 
 def test_a_slow_peer_is_left_out(board: psycopg.Connection, liar: Hospital) -> None:
     tell(liar, "decode(pg_sleep(60)::text, 'hex')")
     started = time.monotonic()
-    call = "SELECT llm_federate('triage', '{north,south,east}', rounds => 6, options => '{\"timeout\": 3}')"
+    call = "SELECT llm_federate('triage', '{north,south,east}', rounds => 3, options => '{\"timeout\": 3}')"
     assert "within 3 seconds" in value(board, call)["peers"][2]["left_out"]
     assert time.monotonic() - started < 40
 
@@ -611,3 +612,112 @@ def test_a_lie_in_noise_is_found_too(board: psycopg.Connection, hospitals: list[
         hospital.agree(rounds=30, options=json.dumps({"epsilon": 100, "delta": 0.01}))
     lie(liar, [1e4, *GRADIENT[1:], 0, 40, 0, 0, 0, 0])
     assert "longer" in value(board, FEDERATE, 5)["peers"][2]["left_out"]
+
+
+@pytest.fixture
+def paired(board: psycopg.Connection, agreed: list[Hospital]) -> Iterator[list[Hospital]]:
+    """Four peers, one of them in a second database of a cluster, that know each other's keys."""
+    first = agreed[0]
+    first.cluster.sql("CREATE DATABASE west")
+    install(first.cluster.host, first.cluster.port, "postgres", "west", None)
+    with psycopg.connect(first.cluster.dsn("west"), autocommit=True) as owner, Wiretap(first.cluster.port) as tap:
+        owner.execute(f"CREATE TABLE {CANARY}_visit (note text, ward text)")
+        with owner.cursor().copy(f"COPY {CANARY}_visit FROM STDIN") as rows:
+            for row in notes(4, ROWS):
+                rows.write_row(row)
+        west = Hospital("west", first.cluster, tap, owner)
+        west.agree()
+        add_server(board, "west", tap.port, "west")
+        everyone = [*agreed, west]
+        keys = [value(hospital.owner, "SELECT key FROM llm_federations()") for hospital in everyone]
+        for hospital, own in zip(everyone, keys, strict=True):
+            others = [key for key in keys if key != own]
+            hospital.owner.execute("SELECT llm_pair_federation('triage', %s)", (others,))
+        yield everyone
+    first.cluster.sql("DROP DATABASE west WITH (FORCE)")
+
+
+SECURE = "SELECT llm_federate('triage', '{north,south,east,west}', rounds => %s, method => 'secure')"
+
+
+def test_the_coordinator_learns_sums_only(board: psycopg.Connection, paired: list[Hospital]) -> None:
+    told = value(board, SECURE, 20)
+    assert told["micro_f1"] == 1
+    assert told["training_rows"] + told["validation_rows"] == 4 * ROWS
+    assert [peer["rows"] for peer in told["peers"]] == [None] * 4
+    assert value(board, "SELECT llm_classify('An itching rash.', model => 'triage')") == "dermatology"
+    # Nothing is told without masks any more, and what is told is noise by itself.
+    weights = bytes(8 * 385 * 3)
+    keys = [value(hospital.owner, "SELECT key FROM llm_federations()") for hospital in paired]
+    ask = "SELECT llm_federated_update('triage', %s, %s, %s)"
+    with paired[0].board() as session:
+        with pytest.raises(errors.InvalidParameterValue, match="participants are the keys"):
+            session.execute("SELECT llm_federated_update('triage', %s)", (weights,))
+        first = value(session, ask, weights, keys, "one")
+        assert abs(sum(byte.bit_count() for byte in first) / len(first) / 8 - 0.5) < 0.01
+        # A nonce serves once, whatever becomes of its transaction; another one has other masks.
+        session.execute("BEGIN")
+        second = value(session, ask, weights, keys, "two")
+        session.execute("ROLLBACK")
+        assert sum(one == other for one, other in zip(first, second, strict=True)) < 100
+        for nonce in ("one", "two"):
+            with pytest.raises(errors.InvalidParameterValue, match="has served before"):
+                session.execute(ask, (weights, keys, nonce))
+        stranger = "ab" * 32
+        for given in (
+            keys[:2],
+            keys[1:],
+            [*keys, stranger],
+            [keys[0], keys[1], keys[1]],
+            [keys[0]] * 3,
+            [],
+            [None] * 3,
+        ):
+            with pytest.raises(errors.InvalidParameterValue, match="participants are the keys"):
+                session.execute(ask, (weights, given, "three"))
+        for nonce in (None, "", "x" * 101):
+            with pytest.raises(errors.InvalidParameterValue, match="participants are the keys"):
+                session.execute(ask, (weights, keys, nonce))
+
+
+def test_a_round_is_repeated_without_who_dropped_out(board: psycopg.Connection, paired: list[Hospital]) -> None:
+    paired[1].tap.cut_at = 4
+    told = value(board, SECURE, 20)
+    assert [peer["rounds"] for peer in told["peers"]] == [19, 3, 19, 19]
+    assert told["peers"][1]["left_out"]
+    assert told["training_rows"] + told["validation_rows"] == 3 * ROWS
+    paired[2].tap.cut_at = 3
+    with pytest.raises(errors.InvalidParameterValue, match="and 3 are needed"):
+        board.execute("SELECT llm_federate('other', '{north,south,east}', 'triage', method => 'secure')")
+
+
+def test_who_lies_behind_masks_spoils_the_sum(
+    board: psycopg.Connection, paired: list[Hospital], liar: Hospital
+) -> None:
+    lie(liar, [1.0] * (385 * 3 + 6))
+    with pytest.raises(errors.InvalidParameterValue, match="add up to what no rows give"):
+        board.execute(SECURE, (10,))
+    tell(liar, "'\\x00'::bytea")
+    assert "another shape" in value(board, SECURE, 10)["peers"][2]["left_out"]
+
+
+def test_pairs_are_made_by_owners(board: psycopg.Connection, paired: list[Hospital]) -> None:
+    own = value(paired[0].owner, "SELECT key FROM llm_federations()")
+    other, third = value(paired[0].owner, "SELECT peer_keys[1:2] FROM llm_federations()")
+    for keys in ([], [other], [other, other], [other, own], [other, None], [other, "x"], [other, other.upper()]):
+        with pytest.raises(errors.InvalidParameterValue, match="peer_keys are the keys"):
+            paired[0].owner.execute("SELECT llm_pair_federation('triage', %s::text[])", (keys,))
+    with paired[0].board() as session, pytest.raises(errors.UndefinedObject):
+        session.execute("SELECT llm_pair_federation('triage', %s)", ([other, third],))
+    # A key that is on no curve point of use.
+    paired[0].owner.execute("SELECT llm_pair_federation('triage', %s)", ([other, "0" * 64],))
+    with pytest.raises(errors.InvalidParameterValue, match='"north" is not paired with'):
+        board.execute(SECURE, (5,))
+    keys = [own, other, "0" * 64]
+    with paired[0].board() as session, pytest.raises(errors.InvalidParameterValue, match="a key of a peer is none"):
+        session.execute("SELECT llm_federated_update('triage', %s, %s, 'n')", (bytes(8 * 385 * 3), keys))
+    # Another agreement has another key, of the same name as well.
+    paired[0].owner.execute("SELECT llm_revoke_federation('triage')")
+    paired[0].agree()
+    assert value(paired[0].owner, "SELECT key FROM llm_federations()") != own
+    assert value(paired[0].owner, "SELECT peer_keys FROM llm_federations()") is None

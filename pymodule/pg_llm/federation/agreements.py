@@ -7,7 +7,9 @@ server's own.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+import secrets
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +28,7 @@ TASKS = ("classify", "tag")
 MOST_ROUNDS = 10_000
 MOST_LABELS = 1000
 _LEAST_ROWS = 5
+_KEY = re.compile("[0-9a-f]{64}")
 _ADD = """
     INSERT INTO llm.federation (name, owner, role, query, task, labels, base, base_digest, rounds, options)
     SELECT $1, $2::oid, r.oid, $4, $5, $6, $7, $8, $9, $10::jsonb FROM pg_roles AS r WHERE r.rolname = $3
@@ -33,7 +36,7 @@ _ADD = """
 """
 _SEEN = """
     SELECT f.id::text AS id, f.name, f.owner::oid::int8 AS owner_oid, o.rolname::text AS owner, r.rolname::text AS role,
-           f.query, f.task, f.labels, f.base, f.base_digest, f.rounds, f.options::text AS options, s.mine
+           f.query, f.task, f.labels, f.base, f.base_digest, f.rounds, f.options::text AS options, f.peer_keys, s.mine
     FROM llm.federation AS f JOIN pg_roles AS o ON o.oid = f.owner LEFT JOIN pg_roles AS r ON r.oid = f.role
     CROSS JOIN LATERAL (SELECT pg_has_role($2::oid, o.oid, 'USAGE') AS mine) AS s
     WHERE ($1 IS NULL OR f.name = $1) AND (s.mine OR r.oid IS NOT NULL AND pg_has_role($2::oid, r.oid, 'USAGE'))
@@ -79,17 +82,22 @@ class Agreement:
             )
         return base
 
-    def spend(self, db: Connection) -> None:
-        """Take one round, for good. Raises BudgetExceeded."""
-        if not privacy_budget.use_allowance(db, self.row["id"], self.row["rounds"]):
+    def key(self, db: Connection) -> str:
+        """The public key of its masks."""
+        return _keys(db, [self.row["id"]])[0]
+
+    def spend(self, db: Connection, nonce: str | None) -> None:
+        """Take one round, for good; a nonce serves once. Raises BudgetExceeded and InvalidInput."""
+        if not privacy_budget.use_allowance(db, self.row["id"], self.row["rounds"], nonce):
             raise BudgetExceeded(
                 f'the {self.row["rounds"]} rounds of the agreement "{self.row["name"]}" are spent',
                 hint="Its owner can make another one by llm_allow_federation().",
             )
 
-    def read(self, db: Connection) -> list[LabelledRow]:
-        """Its rows, read with its owner's rights. Raises InvalidInput."""
-        return db.run_as(self.row["owner_oid"], lambda: _rows(db, self.row["query"], self.row["task"], self.labels))
+    def read(self, db: Connection, work: Callable[[list[LabelledRow]], object]) -> None:
+        """Call `work` with some hundred of its rows at a time, with its owner's rights. Raises InvalidInput."""
+        query, task = self.row["query"], self.row["task"]
+        db.run_as(self.row["owner_oid"], lambda: _read(db, query, task, self.labels, work))
 
 
 def allow(db: Connection, terms: Terms, base: str | None) -> dict[str, Any]:
@@ -105,7 +113,12 @@ def allow(db: Connection, terms: Terms, base: str | None) -> dict[str, Any]:
                 hint="Choose a base that has its files here.",
             )
         query = _checked(db, terms.query, path)
-        rows = db.run_as(db.current_role(), lambda: _rows(db, query, terms.task, terms.labels))
+        given: set[str] = set()
+
+        def note(rows: list[LabelledRow]) -> None:
+            given.update(label for _, truth in rows for label in labels_of(truth))
+
+        rows = db.run_as(db.current_role(), lambda: _read(db, query, terms.task, terms.labels, note))
         values = (terms.name, db.current_role(), terms.role, query, terms.task, terms.labels, model.name)
         types = ("text", "int8", "text", "text", "text", "text[]", "text", "text", "int4", "text")
         more = (model.wire["digest"], terms.rounds, json.dumps(terms.options))
@@ -115,17 +128,39 @@ def allow(db: Connection, terms: Terms, base: str | None) -> dict[str, Any]:
                 f'there is an agreement "{terms.name}" already', hint="llm_revoke_federation() ends one of yours."
             )
         privacy_budget.open_allowance(db, added[0]["id"])
-    given = {label for _, truth in rows for label in _labels(truth)}
-    return {"name": terms.name, "rows": len(rows), "labels_without_rows": [x for x in terms.labels if x not in given]}
+    missing = [label for label in terms.labels if label not in given]
+    return {"name": terms.name, "rows": rows, "labels_without_rows": missing}
+
+
+def pair(db: Connection, name: str, peer_keys: Sequence[str | None]) -> None:
+    """Note the keys of the other peers, without whose masks nothing is told any more. Raises InvalidInput."""
+    agreement = _own(db, name)
+    keys = sorted({str(key) for key in peer_keys})
+    if (
+        not all(_KEY.fullmatch(key) for key in keys)
+        or not 2 <= len(keys) == len(peer_keys)
+        or agreement.key(db) in keys
+    ):
+        raise InvalidInput(
+            "peer_keys are the keys of two other peers or more, each once, of 64 hexadecimal digits",
+            hint="llm_federations() shows each peer its own; have them by another way than through the coordinator.",
+        )
+    update = "UPDATE llm.federation SET peer_keys = $2 WHERE id = $1::uuid"
+    run_as_extension_owner(db, lambda: db.rows(update, ("text", "text[]"), (agreement.row["id"], keys)))
 
 
 def revoke(db: Connection, name: str) -> None:
     """End an agreement of the caller's. Raises UndefinedObject."""
+    agreement = _own(db, name)
+    delete = "DELETE FROM llm.federation WHERE id = $1::uuid"
+    run_as_extension_owner(db, lambda: db.rows(delete, ("text",), (agreement.row["id"],)))
+
+
+def _own(db: Connection, name: str) -> Agreement:
     agreement = find(db, name)
     if not agreement.row["mine"]:
         raise _undefined(name)
-    delete = "DELETE FROM llm.federation WHERE id = $1::uuid"
-    run_as_extension_owner(db, lambda: db.rows(delete, ("text",), (agreement.row["id"],)))
+    return agreement
 
 
 def find(db: Connection, name: str) -> Agreement:
@@ -139,14 +174,16 @@ def find(db: Connection, name: str) -> Agreement:
 def listed(db: Connection) -> list[dict[str, Any]]:
     """Each agreement that the caller has made or may ask under; its query is shown to who has the owner's rights."""
     rows = _seen(db, None)
-    spent = privacy_budget.uses(db, [row["id"] for row in rows])
+    ids = [row["id"] for row in rows]
+    spent = privacy_budget.uses(db, ids)
     return [
         {
             **row,
             "rounds_spent": spent.get(row["id"]),
+            "key": key,
             "query": row["query"] if row["mine"] else None,
         }
-        for row in rows
+        for row, key in zip(rows, _keys(db, ids), strict=True)
     ]
 
 
@@ -161,7 +198,12 @@ def checked_labels(labels: Sequence[str | None] | None) -> list[str]:
     return names
 
 
-def _labels(truth: Any) -> list[str]:
+def _keys(db: Connection, ids: Sequence[str]) -> list[str]:
+    return models.run_without_model(db, "federation_key", ids, nonce=secrets.token_hex(8)) if ids else []
+
+
+def labels_of(truth: Any) -> list[str]:
+    """The labels of a row, whether it has one or several."""
     return [truth] if isinstance(truth, str) else truth
 
 
@@ -175,8 +217,10 @@ def _checked(db: Connection, query: str, path: Sequence[str]) -> str:
     return checked.qualified
 
 
-def _rows(db: Connection, query: str, task: str, labels: Sequence[str]) -> list[LabelledRow]:
-    """The rows of a query of the current role that was checked, under the pinned path. Raises InvalidInput."""
+def _read(
+    db: Connection, query: str, task: str, labels: Sequence[str], work: Callable[[list[LabelledRow]], object]
+) -> int:
+    """How many rows a checked query of the current role has, each of which `work` was given. Raises InvalidInput."""
     # Whatever the session that asks has set, the text means what its owner wrote.
     db.execute(sandbox.SAFE_SETTINGS)
     # Again each time: what a view or a table's owner says may have changed.
@@ -185,17 +229,17 @@ def _rows(db: Connection, query: str, task: str, labels: Sequence[str]) -> list[
         raise InvalidInput(str(checked))
     table_access.check_reading(db, checked.relations, db.current_role())
     known = set(labels)
-    rows: list[LabelledRow] = []
+    rows = 0
     for batch in labelled_rows.read(db, query, task):
-        rows += batch
-        for _, truth in batch:
-            if not known.issuperset(_labels(truth)):
-                raise InvalidInput(
-                    "the query yields a row with a label that was not agreed on",
-                    hint="labels are those of all peers together: leave other rows out, or agree on more.",
-                )
-    if len(rows) < _LEAST_ROWS:
-        raise InvalidInput(f"the query yields {len(rows)} rows, and {_LEAST_ROWS} are the least")
+        if not all(known.issuperset(labels_of(truth)) for _, truth in batch):
+            raise InvalidInput(
+                "the query yields a row with a label that was not agreed on",
+                hint="labels are those of all peers together: leave other rows out, or agree on more.",
+            )
+        work(batch)
+        rows += len(batch)
+    if rows < _LEAST_ROWS:
+        raise InvalidInput(f"the query yields {rows} rows, and {_LEAST_ROWS} are the least")
     return rows
 
 

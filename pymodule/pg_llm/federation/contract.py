@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import Any
 
 from pg_llm import options as options_
 from pg_llm.errors import InvalidInput
@@ -20,12 +21,14 @@ _DEVIATIONS = 6
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """The terms that must be the same at every peer."""
+    """The terms that must be the same at every peer, and the keys of its masks and of those that it is paired with."""
 
     task: str
     labels: list[str]
     base_digest: str
     noise: dict[str, float]
+    key: str = ""
+    peer_keys: frozenset[str] = frozenset()
 
     @classmethod
     def parse(cls, text: str) -> Contract:
@@ -34,7 +37,9 @@ class Contract:
             told = json.loads(text)
             options = options_.check(AGREEMENT, "agreement", told["options"])
             rounds = int(told["rounds"])
-            contract = cls(told["task"], agreements.checked_labels(told["labels"]), told["base_digest"], {})
+            contract = cls(
+                told["task"], agreements.checked_labels(told["labels"]), told["base_digest"], {}, *_keys(told)
+            )
             if (
                 not isinstance(told["labels"], list)
                 or contract.task not in agreements.TASKS
@@ -61,7 +66,7 @@ class Contract:
             "base_digest": "base model",
             "noise": "epsilon, delta, clip and rounds",
         }
-        return next((words[f.name] for f in fields(self) if getattr(self, f.name) != getattr(other, f.name)), None)
+        return next((word for name, word in words.items() if getattr(self, name) != getattr(other, name)), None)
 
     def objection(self, told: Sums) -> str | None:
         """Why these sums are of no rows whatever: a gradient is too long, or the counts cannot be."""
@@ -81,3 +86,10 @@ class Contract:
             return self.noise["clip"] * told.rows + self.noise["deviation"] * (size + _DEVIATIONS)
         of_row = math.sqrt(2 * len(self.labels)) if self.task == "tag" else 2.0
         return of_row * told.rows
+
+
+def _keys(told: dict[str, Any]) -> tuple[str, frozenset[str]]:
+    paired = told.get("peer_keys") or []
+    if not isinstance(paired, list):
+        raise InvalidInput("keys are a list")
+    return str(told.get("key", "")), frozenset(map(str, paired))

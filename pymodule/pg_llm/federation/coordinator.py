@@ -7,7 +7,6 @@ on all rows in one place would give, however they are spread over the peers.
 from __future__ import annotations
 
 import base64 as base64_
-import binascii
 import hashlib
 import math
 import statistics
@@ -23,8 +22,9 @@ from pg_llm.database.connection import Connection
 from pg_llm.database.models import Model
 from pg_llm.database.quoting import quote_literal
 from pg_llm.errors import Error, InvalidInput
-from pg_llm.federation import peers, sums
+from pg_llm.federation import peers, requests, sums
 from pg_llm.federation.contract import Contract
+from pg_llm.federation.gradient import LEAST_PARTICIPANTS
 from pg_llm.federation.optimizer import AcceleratedGradient, LimitedMemoryBFGS, Optimizer
 from pg_llm.federation.peers import Peer, Peers
 from pg_llm.federation.sums import Sums, Vector
@@ -77,9 +77,10 @@ class _Training:
         self._plan = plan
         self._model = model
         self._peers = connected
-        self._contract = self._agreed()
+        self._contracts = self._agreed()
+        self._contract = next(iter(self._contracts.values()))
         length = ((model.dimensions or 0) + 1) * len(self._contract.labels)
-        exact = plan.method == "mean" and not self._contract.noisy
+        exact = plan.method != "median" and not self._contract.noisy
         self._optimizer: Optimizer = LimitedMemoryBFGS(length) if exact else AcceleratedGradient(length)
         self._measured: Sums | None = None
 
@@ -87,21 +88,26 @@ class _Training:
         """One round."""
         asked = self._peers.left
         point = self._optimizer.point
-        told = self._gradients(point)
-        if len(told) < len(asked):
+        if self._plan.method == "secure":
+            told = requests.masked_gradients(self._peers, self._plan.agreement, self._contracts, point)
+        else:
+            told = requests.gradients(self._peers, self._plan.agreement, self._contract, point)
+        if len(self._peers.left) < len(asked):
             self._check_number()
             # Another loss from now on: of fewer rows.
             self._optimizer.restart()
             return
-        loss, gradient, all_ = self._combined(list(told.values()), point)
+        loss, gradient, all_ = self._combined(told, point)
         if self._optimizer.tell(loss, gradient):
             self._measured = all_
 
-    def _agreed(self) -> Contract:
-        """What all peers have agreed on alike. Raises InvalidInput naming who has not."""
+    def _agreed(self) -> dict[str, Contract]:
+        """What each peer has agreed on, alike. Raises InvalidInput naming who has not."""
         name = quote_literal(self._plan.agreement)
+        # A coordinator that is an owner itself would be shown the query.
+        terms = "(pg_catalog.to_jsonb(f) OPERATOR(pg_catalog.-) 'query'::pg_catalog.text)::pg_catalog.text"
         queries = {
-            peer.name: f"SELECT pg_catalog.to_jsonb(f)::pg_catalog.text FROM {peer.function('llm_federations()')} AS f"
+            peer.name: f"SELECT {terms} FROM {peer.function('llm_federations()')} AS f"
             f" WHERE f.name OPERATOR(pg_catalog.=) {name}"
             for peer in self._peers.left
         }
@@ -120,38 +126,9 @@ class _Training:
                 f'the peers have agreed on another model than "{self._model.name}"',
                 hint="Name the one with the digest that llm_federations() shows: base => 'NAME'.",
             )
-        return agreed
-
-    def _gradients(self, point: Vector) -> dict[str, Sums]:
-        """What each peer says of the point; who gives something impossible is left out."""
-        weights = base64_.b64encode(sums.encode(point)).decode("ascii")
-        call = f"({quote_literal(self._plan.agreement)}, pg_catalog.decode({quote_literal(weights)}, 'base64'))"
-        answers = self._peers.ask(
-            {
-                peer.name: f"SELECT pg_catalog.encode({peer.function('llm_federated_update')}{call}, 'base64')"
-                for peer in self._peers.left
-            }
-        )
-        told = {}
-        for peer in self._peers.left:
-            given = self._checked(answers[peer.name], len(point))
-            if isinstance(given, str):
-                self._peers.leave_out(peer, given)
-                continue
-            peer.rounds, peer.rows = peer.rounds + 1, int(given.rows + given.held_back)
-            told[peer.name] = given
-        return told
-
-    def _checked(self, answer: str, length: int) -> Sums | str:
-        """The sums, or why they cannot be those of any rows."""
-        try:
-            values = sums.decode(base64_.b64decode(answer), length + sums.OTHERS)
-        except (binascii.Error, ValueError):
-            values = None
-        if values is None:
-            return "its gradient has another shape, or numbers that are not finite"
-        told = Sums.of(values)
-        return self._contract.objection(told) or told
+        if self._plan.method == "secure":
+            requests.check_keys(contracts, [peer.name for peer in self._peers.left])
+        return contracts
 
     def _combined(self, told: Sequence[Sums], point: Vector) -> tuple[float, Vector, Sums]:
         """Loss and gradient of the regularised objective at the point, and the sums over all peers."""
@@ -169,6 +146,8 @@ class _Training:
 
     def _check_number(self) -> None:
         left, least = len(self._peers.left), self._plan.options["least_peers"]
+        if self._plan.method == "secure":
+            least = max(least, LEAST_PARTICIPANTS)
         if left < least:
             reasons = "; ".join(f"{peer.name}: {peer.left_out}" for peer in self._peers.all if peer.left_out)
             raise InvalidInput(

@@ -10,26 +10,34 @@ import hashlib
 import json
 import secrets
 from array import array
+from collections.abc import Sequence
 from typing import Any
 
 from pg_llm.database import models
 from pg_llm.database.connection import CANCELLED, Connection, DatabaseError
 from pg_llm.database.models import Model
-from pg_llm.errors import Error, InvalidInput
+from pg_llm.errors import Error, InsufficientPrivilege, InvalidInput
 from pg_llm.federation import agreements, budget, sums
 from pg_llm.federation.agreements import Agreement
 from pg_llm.federation.sums import Sums
 from pg_llm.training.labelled_rows import LabelledRow
 
-# Rows whose gradients are summed in one call.
-_BATCH = 512
 # Larger ones mean nothing, and numbers would overflow.
 _LARGEST_WEIGHT = 1e6
+# Of two, each knows what the other told.
+LEAST_PARTICIPANTS = 3
+_LONGEST_NONCE = 100
 
 
-def update(db: Connection, name: str, weights: bytes) -> bytes:
-    """The sums over the agreement's rows, in the wire format. Each call takes a round, also one that fails."""
+def update(
+    db: Connection, name: str, weights: bytes, participants: Sequence[str | None] | None, nonce: str | None
+) -> bytes:
+    """The sums over the agreement's rows, in the wire format. Each call takes a round, also one that fails.
+
+    Of an agreement that is paired they are masked, so that only the sum over all participants means anything.
+    """
     agreement = agreements.find(db, name)
+    others = _others(db, agreement, participants, nonce)
     base = agreement.model(db)
     length = ((base.dimensions or 0) + 1) * len(agreement.labels)
     table = sums.decode(weights, length)
@@ -39,15 +47,69 @@ def update(db: Connection, name: str, weights: bytes) -> bytes:
             f" {len(agreement.labels)} labels, no larger than {_LARGEST_WEIGHT:g}",
             hint="Their form is little-endian float64, row by row.",
         )
-    agreement.spend(db)
-    values = _sums(db, agreement, base, weights, _read(db, agreement))
-    return sums.encode(_noisy(db, agreement, values) if agreement.options["epsilon"] else values)
+    agreement.spend(db, nonce)
+    values = _sums(db, agreement, base, weights)
+    told = sums.encode(_noisy(db, agreement, values) if agreement.options["epsilon"] else values)
+    return told if others is None else _masked(db, agreement, told, others, _context(weights, participants, nonce))
 
 
-def _read(db: Connection, agreement: Agreement) -> list[LabelledRow]:
+def _others(
+    db: Connection, agreement: Agreement, participants: Sequence[str | None] | None, nonce: str | None
+) -> list[str] | None:
+    """The keys of the others that take part, each of which the owner has named; None where nothing is masked."""
+    paired = agreement.row["peer_keys"]
+    if paired is None and participants is None and nonce is None:
+        return None
+    given, own = list(participants or ()), agreement.key(db)
+    others = [str(key) for key in given if key != own]
+    right = own in given and len(set(given)) == len(given) and set(others) <= set(paired or ())
+    if not right or len(given) < LEAST_PARTICIPANTS or not nonce or len(nonce) > _LONGEST_NONCE:
+        raise InvalidInput(
+            f"participants are the keys of {LEAST_PARTICIPANTS} peers or more, of this one and of those that its owner"
+            " has paired it with, and nonce is a text that no round has had",
+            hint="method => 'secure' of llm_federate() asks so; llm_pair_federation() pairs an agreement.",
+        )
+    return others
+
+
+def _context(weights: bytes, participants: Sequence[str | None] | None, nonce: str | None) -> str:
+    """What a round is about: masks cancel between those only who were asked for the same."""
+    told = [hashlib.sha256(weights).hexdigest(), sorted(map(str, participants or ())), nonce]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def _masked(db: Connection, agreement: Agreement, told: bytes, others: list[str], context: str) -> bytes:
+    options = {"id": agreement.row["id"], "others": others, "context": context}
+    text = base64.b64encode(told).decode("ascii")
+    (encoded,) = models.run_without_model(db, "federated_mask", [text], **options)
+    return base64.b64decode(encoded)
+
+
+def _sums(db: Connection, agreement: Agreement, base: Model, weights: bytes) -> sums.Vector:
+    """The sums over all rows. Raises InvalidInput where they cannot be read, without a word of them."""
+    given = {
+        "weights": base64.b64encode(weights).decode("ascii"),
+        "labels": len(agreement.labels),
+        "multi_label": agreement.row["task"] == "tag",
+        "clip": agreement.options["clip"] if agreement.options["epsilon"] else None,
+    }
+    # With noise nothing is measured, as counts would tell of rows without any.
+    share = 0 if agreement.options["epsilon"] else agreement.options["validation"]
+    position = {label: number for number, label in enumerate(agreement.labels)}
+    total = sums.zeros(len(weights) // 8 + sums.OTHERS)
+
+    def add(rows: list[LabelledRow]) -> None:
+        nonlocal total
+        vectors = base.run("text_vectors", [text for text, _ in rows])
+        truths = [[position[label] for label in agreements.labels_of(truth)] for _, truth in rows]
+        others = json.dumps({"truths": truths, "held_back": [_is_held_back(text, share) for text, _ in rows]})
+        request = f'{{"vectors":[{",".join(vectors)}],{others[1:]}'
+        (encoded,) = models.run_without_model(db, "federated_gradient", [request], **given)
+        total = sums.add(total, _decoded(encoded, len(total)))
+
     try:
-        return agreement.read(db)
-    except (DatabaseError, Error) as error:
+        agreement.read(db, add)
+    except (DatabaseError, InvalidInput, InsufficientPrivilege) as error:
         if agreement.row["mine"] or (isinstance(error, DatabaseError) and error.sqlstate == CANCELLED):
             raise
         # What the server says of a row may repeat it.
@@ -55,28 +117,6 @@ def _read(db: Connection, agreement: Agreement) -> list[LabelledRow]:
             f'the rows of the agreement "{agreement.row["name"]}" cannot be read',
             hint="Its owner sees why by calling llm_federated_update() as well.",
         ) from None
-
-
-def _sums(db: Connection, agreement: Agreement, base: Model, weights: bytes, rows: list[LabelledRow]) -> sums.Vector:
-    options = agreement.options
-    position = {label: number for number, label in enumerate(agreement.labels)}
-    given = {
-        "weights": base64.b64encode(weights).decode("ascii"),
-        "labels": len(position),
-        "multi_label": agreement.row["task"] == "tag",
-        "clip": options["clip"] if options["epsilon"] else None,
-    }
-    # With noise nothing is measured, as counts would tell of rows without any.
-    share = 0 if options["epsilon"] else options["validation"]
-    total = sums.zeros(len(weights) // 8 + sums.OTHERS)
-    for start in range(0, len(rows), _BATCH):
-        batch = rows[start : start + _BATCH]
-        vectors = base.run("text_vectors", [text for text, _ in batch])
-        truths = [[position[label] for label in ([truth] if isinstance(truth, str) else truth)] for _, truth in batch]
-        others = json.dumps({"truths": truths, "held_back": [_is_held_back(text, share) for text, _ in batch]})
-        request = f'{{"vectors":[{",".join(vectors)}],{others[1:]}'
-        (encoded,) = models.run_without_model(db, "federated_gradient", [request], **given)
-        total = sums.add(total, _decoded(encoded, len(total)))
     return total
 
 

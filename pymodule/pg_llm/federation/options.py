@@ -15,5 +15,6 @@ FEDERATION = {
     "timeout": Option(("federation",), 600.0, 1, 86400, "seconds that a peer has for one round"),
     "least_peers": Option(("federation",), 2, 2, 1000, "peers that must stay to the end"),
 }
-# How the gradients of the peers become one: the mean over all rows, or the median of the peers for each coordinate.
-METHODS = ("mean", "median")
+# How the gradients of the peers become one: the mean over all rows, the median of the peers for each coordinate, or the
+# mean of which only the sum over all peers is told.
+METHODS = ("mean", "median", "secure")

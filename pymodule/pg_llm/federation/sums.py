@@ -18,6 +18,9 @@ Vector: TypeAlias = "array[float]"
 # What follows the gradient.
 OTHERS = 6
 _SIZE = 8
+# Units of the fixed-point numbers that are masked.
+MASK_SCALE = 1 << 24
+_MODULUS = 1 << 64
 
 
 @dataclass(slots=True)
@@ -66,6 +69,21 @@ def dot(one: Vector, other: Vector) -> float:
 def norm(vector: Sequence[float]) -> float:
     """Its length."""
     return math.hypot(*vector)
+
+
+def is_masked(data: bytes, length: int) -> bool:
+    """Whether these are so many masked numbers, which look like any."""
+    return len(data) == _SIZE * length
+
+
+def unmasked(masked: Sequence[bytes], length: int) -> Vector:
+    """The sum of masked vectors of that length, in which the masks cancel."""
+    numbers = [array("Q", data) for data in masked]
+    if sys.byteorder == "big":
+        for each in numbers:
+            each.byteswap()
+    totals = (sum(column) % _MODULUS for column in zip(*numbers, strict=True))
+    return array("d", [(total - _MODULUS * (total >= _MODULUS // 2)) / MASK_SCALE for total in totals])
 
 
 def encode(vector: Vector) -> bytes:

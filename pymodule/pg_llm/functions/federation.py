@@ -50,9 +50,22 @@ def llm_federations(db: Connection) -> list[dict[str, Any]]:
 
 
 @sql_function
-def llm_federated_update(db: Connection, name: str | None, weights: bytes | None) -> bytes:
+def llm_pair_federation(db: Connection, name: str | None, peer_keys: list[str | None] | None) -> None:
+    """Have an agreement tell nothing but sums with masks that cancel in the sum of all peers."""
+    agreements.pair(db, arguments.required("name", name), arguments.required("peer_keys", peer_keys))
+
+
+@sql_function
+def llm_federated_update(
+    db: Connection,
+    name: str | None,
+    weights: bytes | None,
+    participants: list[str | None] | None,
+    nonce: str | None,
+) -> bytes:
     """The gradient of the loss over the rows of an agreement at given weights: what a peer gives in one round."""
-    return gradient.update(db, arguments.required("name", name), arguments.required("weights", weights))
+    name, weights = arguments.required("name", name), arguments.required("weights", weights)
+    return gradient.update(db, name, weights, participants, nonce)
 
 
 @sql_function

@@ -120,9 +120,12 @@ def open_allowance(db: Connection, id_: str) -> None:
     _ask_ledger(db, {"op": "allow", "id": id_, "server": _server(db)})
 
 
-def use_allowance(db: Connection, id_: str, most: int) -> bool:
-    """Note for good that it is done once more; false where it was done so often already."""
-    return bool(_ask_ledger(db, {"op": "use", "id": id_, "most": most, "server": _server(db)}))
+def use_allowance(db: Connection, id_: str, most: int, nonce: str | None) -> bool:
+    """Note for good that it is done once more; false where it was done so often already.
+
+    Raises InvalidInput for a nonce that has served before.
+    """
+    return bool(_ask_ledger(db, {"op": "use", "id": id_, "most": most, "nonce": nonce, "server": _server(db)}))
 
 
 def uses(db: Connection, ids: Sequence[str]) -> dict[str, int]:

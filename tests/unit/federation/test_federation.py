@@ -8,12 +8,13 @@ from array import array
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 from pg_llm.errors import InvalidInput
 from pg_llm.federation import budget, sums
 from pg_llm.federation.contract import Contract
-from pg_llm.federation.host import gradient, noise
+from pg_llm.federation.host import gradient, masking, noise
 from pg_llm.federation.optimizer import AcceleratedGradient, LimitedMemoryBFGS, Optimizer
 from pg_llm.federation.sums import Sums
 
@@ -179,3 +180,18 @@ def test_the_noise_is_as_large_as_it_says() -> None:
     drawn = np.frombuffer(base64.b64decode(item.finish(())))
     assert abs(drawn.std() / budget.noise(options, 10) - 1) < 0.03
     assert abs(drawn.mean()) < 4 * budget.noise(options, 10) / math.sqrt(20_000)
+
+
+def test_masks_cancel_in_the_sum_of_all_and_of_nobody_less() -> None:
+    owns = [X25519PrivateKey.generate() for _ in range(4)]
+    keys = [masking.public(own) for own in owns]
+    values = [np.asarray([1.5, -2.25, 7.0, 1e5 * number]) for number in range(4)]
+
+    def told(number: int, context: bytes) -> bytes:
+        others = [key for key in keys if key != keys[number]]
+        return masking.masked(values[number], owns[number], others, context).astype("<u8").tobytes()
+
+    masked = [told(number, b"round") for number in range(4)]
+    assert list(sums.unmasked(masked, 4)) == pytest.approx([6, -9, 28, 6e5])
+    for part in (masked[:3], masked[:1], [*masked[:3], told(3, b"another")]):
+        assert sums.norm(sums.unmasked(part, 4)) > 1e6

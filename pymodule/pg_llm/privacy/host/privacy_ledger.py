@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pg_llm.errors import BudgetExceeded, Error
+from pg_llm.errors import BudgetExceeded, Error, InvalidInput
 from pg_llm.models.engine import Engine
 from pg_llm.protocol import FOLDER
 from pg_llm.tasks import WorkItem
@@ -37,6 +37,8 @@ _USES = """
         id TEXT PRIMARY KEY, server TEXT NOT NULL, used INTEGER NOT NULL DEFAULT 0
     ) WITHOUT ROWID
 """
+_NONCES = "CREATE TABLE IF NOT EXISTS nonce (id TEXT, nonce TEXT, PRIMARY KEY (id, nonce)) WITHOUT ROWID"
+_SERVE = "INSERT INTO nonce (id, nonce) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _ALLOW = "INSERT INTO allowance (id, server) VALUES (?, ?)"
 _USE = "UPDATE allowance SET used = used + 1 WHERE id = ? AND server = ? AND used < ?"
 _USED = "SELECT used, server FROM allowance WHERE id = ?"
@@ -97,6 +99,9 @@ def _spend(ledger: sqlite3.Connection, request: dict[str, Any]) -> str:
 
 def _use(ledger: sqlite3.Connection, request: dict[str, Any]) -> bool:
     """Whether it may be done once more, which is noted. Raises Error where it is not known how often it was."""
+    nonce = request["nonce"]
+    if nonce is not None and not ledger.execute(_SERVE, (request["id"], nonce)).rowcount:
+        raise InvalidInput("this nonce has served before", hint="Each round needs one of its own.")
     if ledger.execute(_USE, (request["id"], request["server"], request["most"])).rowcount:
         return True
     row = ledger.execute(_USED, (request["id"],)).fetchone()
@@ -115,6 +120,7 @@ def _transaction() -> Iterator[sqlite3.Connection]:
             ledger.execute("BEGIN IMMEDIATE")
             ledger.execute(_TABLE)
             ledger.execute(_USES)
+            ledger.execute(_NONCES)
             yield ledger
             ledger.execute("COMMIT")
     except sqlite3.Error as error:
