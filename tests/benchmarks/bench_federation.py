@@ -23,6 +23,8 @@ COMMAND = "./run bench federation"
 POOLED = "llm_fit on all rows in one place"
 PASSWORD = "between-boards"
 PEERS = ("north", "south", "east")
+# A section needs two rows, one to learn from and one to measure on.
+OF_TWO = "SELECT * FROM part WHERE section IN (SELECT section FROM part GROUP BY section HAVING count(*) > 1)"
 Row = tuple[str, str]
 
 
@@ -42,6 +44,7 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
             login = f"user 'board', password '{PASSWORD}'"
             peers[0].execute(f"CREATE USER MAPPING FOR PUBLIC SERVER {name} OPTIONS ({login})")
         made = [(f"{document.summary}\n{document.description}", document.section) for document in documents()]
+        np.random.default_rng(1).shuffle(made)
         return shown(_measured(peers, made))
 
 
@@ -60,7 +63,7 @@ def _measured(peers: Sequence[psycopg.Connection], made: Sequence[Row]) -> Itera
         alone = []
         for peer in peers:
             if shares is None:
-                peer.execute("SELECT llm_fit('alone', 'classify', 'TABLE part')")
+                peer.execute("SELECT llm_fit('alone', 'classify', %s)", (OF_TWO,))
                 _load(peer, "away", away)
                 alone.append(_scores(peer, "alone"))
         if alone:

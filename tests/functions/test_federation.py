@@ -138,9 +138,9 @@ FEDERATE = "SELECT llm_federate('triage', '{north,south,east}', rounds => %s)"
 
 
 def test_three_clusters_learn_what_none_of_them_tells(board: psycopg.Connection, agreed: list[Hospital]) -> None:
-    told = value(board, FEDERATE, 20)
+    told = value(board, FEDERATE, 12)
     assert [peer["peer"] for peer in told["peers"]] == ["north", "south", "east"]
-    assert all((peer["rows"], peer["rounds"], peer["left_out"]) == (ROWS, 20, None) for peer in told["peers"])
+    assert all((peer["rows"], peer["rounds"], peer["left_out"]) == (ROWS, 12, None) for peer in told["peers"])
     assert told["training_rows"] + told["validation_rows"] == 3 * ROWS
     assert told["micro_f1"] == 1
     unseen = notes(9, 60)
@@ -152,11 +152,11 @@ def test_three_clusters_learn_what_none_of_them_tells(board: psycopg.Connection,
         "SELECT method, rows, metrics FROM llm_runs WHERE model = 'triage'"
     ).fetchone()
     assert (method, rows, metrics["micro_f1"]) == ("federated", 3 * ROWS, 1)
-    assert [hospital.spent() for hospital in agreed] == [20, 20, 20]
+    assert [hospital.spent() for hospital in agreed] == [12, 12, 12]
     # No text, no name of a table or column, no query has crossed the line, in whatever form it may be written.
     for hospital in agreed:
-        assert hospital.tap.sent.count(b"llm_federated_update") == 20
-        assert len(hospital.tap.received) > 20 * 8 * 3 * 385
+        assert hospital.tap.sent.count(b"llm_federated_update") == 12
+        assert len(hospital.tap.received) > 12 * 8 * 3 * 385
         for passed in (hospital.tap.sent, hospital.tap.received):
             assert not found(bytes(passed), [CANARY, "chest pain", "racing heart", "itching", "wrist", "visit", "note"])
 
@@ -198,25 +198,38 @@ def test_the_model_is_the_one_of_all_rows_in_one_place(board: psycopg.Connection
         assert value(board, call, text, "triage") == value(board, call, text, "pooled")
 
 
+def test_the_model_is_carried_to_a_peer(board: psycopg.Connection, agreed: list[Hospital]) -> None:
+    value(board, FEDERATE, 6)
+    files = "SELECT f.* FROM llm.model_file AS f JOIN llm.model AS m USING (digest) WHERE m.name = 'triage'"
+    for table, query in (("model", "SELECT * FROM llm.model WHERE name = 'triage'"), ("model_file", files)):
+        with board.cursor().copy(f"COPY ({query}) TO STDOUT") as read:
+            rows = b"".join(read)
+        with agreed[1].owner.cursor().copy(f"COPY llm.{table} FROM STDIN") as written:
+            written.write(rows)
+    classify = "SELECT llm_classify('An itching rash.', model => 'triage')"
+    assert value(agreed[1].owner, classify) == value(board, classify)
+    agreed[1].owner.execute("SELECT llm_drop_model('triage')")
+
+
 def test_several_labels_a_row(board: psycopg.Connection, hospitals: list[Hospital]) -> None:
     query = (
         f"SELECT note, CASE ward WHEN 'cardiology' THEN ARRAY[ward, 'urgent'] ELSE ARRAY[ward] END FROM {CANARY}_visit"
     )
     for hospital in hospitals:
         hospital.agree(query=query, task="tag", labels=[*LABELS, "urgent"])
-    told = value(board, FEDERATE, 25)
+    told = value(board, FEDERATE, 15)
     assert told["micro_f1"] > 0.9
     assert value(board, "SELECT llm_tag('She has chest pain.', model => 'triage')") == ["cardiology", "urgent"]
 
 
 def test_the_median_needs_no_trust_in_counts(board: psycopg.Connection, agreed: list[Hospital]) -> None:
-    told = value(board, "SELECT llm_federate('triage', '{north,south,east}', rounds => 40, method => 'median')")
+    told = value(board, "SELECT llm_federate('triage', '{north,south,east}', rounds => 20, method => 'median')")
     assert told["micro_f1"] > 0.9
 
 
 def test_who_drops_out_is_named_and_the_others_go_on(board: psycopg.Connection, agreed: list[Hospital]) -> None:
     agreed[1].tap.cut_at = 4
-    told = value(board, FEDERATE, 20)
+    told = value(board, FEDERATE, 12)
     peers = {peer["peer"]: peer for peer in told["peers"]}
     assert peers["south"]["left_out"]
     assert peers["south"]["rounds"] == 3
@@ -341,6 +354,21 @@ def test_all_have_agreed_on_the_same(board: psycopg.Connection, hospitals: list[
     # Nothing was agreed on there.
     told = value(board, FEDERATE, 5)
     assert told["peers"][2]["left_out"] == "gave 0 rows instead of an answer"
+
+
+def test_who_describes_no_agreement_is_left_out(board: psycopg.Connection, agreed: list[Hospital]) -> None:
+    owner = agreed[0].owner
+    body = value(owner, "SELECT pg_get_functiondef('llm_federations'::regproc)")
+    head = body.split("LANGUAGE")[0]
+    owner.execute(
+        f"{head} LANGUAGE sql AS $$ SELECT 'triage', 'a', 'b', 'classify', '{{a}}'::text[], 'c', 'd', 1, 1,"
+        " '{}'::jsonb, 'e', NULL::text[], 'f' $$"
+    )
+    try:
+        told = value(board, FEDERATE, 3)
+    finally:
+        owner.execute(body)
+    assert "in a way that is not understood" in told["peers"][0]["left_out"]
 
 
 def test_another_model_is_refused(board: psycopg.Connection, agreed: list[Hospital]) -> None:
@@ -641,7 +669,7 @@ SECURE = "SELECT llm_federate('triage', '{north,south,east,west}', rounds => %s,
 
 
 def test_the_coordinator_learns_sums_only(board: psycopg.Connection, paired: list[Hospital]) -> None:
-    told = value(board, SECURE, 20)
+    told = value(board, SECURE, 12)
     assert told["micro_f1"] == 1
     assert told["training_rows"] + told["validation_rows"] == 4 * ROWS
     assert [peer["rows"] for peer in told["peers"]] == [None] * 4
@@ -682,8 +710,8 @@ def test_the_coordinator_learns_sums_only(board: psycopg.Connection, paired: lis
 
 def test_a_round_is_repeated_without_who_dropped_out(board: psycopg.Connection, paired: list[Hospital]) -> None:
     paired[1].tap.cut_at = 4
-    told = value(board, SECURE, 20)
-    assert [peer["rounds"] for peer in told["peers"]] == [19, 3, 19, 19]
+    told = value(board, SECURE, 10)
+    assert [peer["rounds"] for peer in told["peers"]] == [9, 3, 9, 9]
     assert told["peers"][1]["left_out"]
     assert told["training_rows"] + told["validation_rows"] == 3 * ROWS
     paired[2].tap.cut_at = 3

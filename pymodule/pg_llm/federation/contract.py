@@ -48,7 +48,7 @@ class Contract:
             ):
                 raise InvalidInput("another task or model")
         except (InvalidInput, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise InvalidInput("a peer describes its agreement in a way that is not understood") from error
+            raise InvalidInput("its agreement is described in a way that is not understood") from error
         if options["epsilon"]:
             contract.noise.update(clip=options["clip"], deviation=budget.noise(options, rounds))
         return contract

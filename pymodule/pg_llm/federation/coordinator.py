@@ -103,22 +103,27 @@ class _Training:
 
     def _agreed(self) -> dict[str, Contract]:
         """What each peer has agreed on, alike. Raises InvalidInput naming who has not."""
-        name = quote_literal(self._plan.agreement)
+        agreement = quote_literal(self._plan.agreement)
         # A coordinator that is an owner itself would be shown the query.
         terms = "(pg_catalog.to_jsonb(f) OPERATOR(pg_catalog.-) 'query'::pg_catalog.text)::pg_catalog.text"
         queries = {
             peer.name: f"SELECT {terms} FROM {peer.function('llm_federations()')} AS f"
-            f" WHERE f.name OPERATOR(pg_catalog.=) {name}"
+            f" WHERE f.name OPERATOR(pg_catalog.=) {agreement}"
             for peer in self._peers.left
         }
         answers = self._peers.ask(queries)
+        contracts = {}
+        for peer in self._peers.left:
+            try:
+                contracts[peer.name] = Contract.parse(answers[peer.name])
+            except InvalidInput as error:
+                self._peers.leave_out(peer, error.message)
         self._check_number()
-        contracts = {peer: Contract.parse(answers[peer]) for peer in answers}
         first, agreed = next(iter(contracts.items()))
-        for peer, contract in contracts.items():
+        for name, contract in contracts.items():
             if difference := agreed.difference(contract):
                 raise InvalidInput(
-                    f'the peers "{first}" and "{peer}" have not agreed on the same {difference}',
+                    f'the peers "{first}" and "{name}" have not agreed on the same {difference}',
                     hint="llm_allow_federation() takes the same task, labels, base and noise at every peer.",
                 )
         if agreed.base_digest != self._model.wire["digest"]:
