@@ -25,11 +25,9 @@ LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import federation; return federation.llm_pair_federation(name, peer_keys) $$;
 COMMENT ON FUNCTION llm_pair_federation IS 'Have an agreement tell nothing but sums with masks that cancel in the sum of all peers.';
 
-CREATE FUNCTION llm_federated_update(
-    name text, weights bytea, participants text[] DEFAULT NULL, nonce text DEFAULT NULL
-) RETURNS bytea
+CREATE FUNCTION llm_federated_update(name text, weights bytea, nonce text DEFAULT NULL) RETURNS bytea
 LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
-AS $$ from pg_llm.functions import federation; return federation.llm_federated_update(name, weights, participants, nonce) $$;
+AS $$ from pg_llm.functions import federation; return federation.llm_federated_update(name, weights, nonce) $$;
 COMMENT ON FUNCTION llm_federated_update IS 'The gradient of the loss over the rows of an agreement at given weights: what a peer gives in one round.';
 
 CREATE FUNCTION llm_federate(

@@ -255,7 +255,7 @@ def lie(hospital: Hospital, values: list[float]) -> None:
 def tell(hospital: Hospital, expression: str) -> None:
     hospital.owner.execute(
         "CREATE OR REPLACE FUNCTION llm_federated_update(name text, weights bytea,"
-        " participants text[] DEFAULT NULL, nonce text DEFAULT NULL) RETURNS bytea LANGUAGE sql"
+        " nonce text DEFAULT NULL) RETURNS bytea LANGUAGE sql"
         f" AS $$ SELECT {expression} $$"
     )
 
@@ -676,47 +676,35 @@ def test_the_coordinator_learns_sums_only(board: psycopg.Connection, paired: lis
     assert value(board, "SELECT llm_classify('An itching rash.', model => 'triage')") == "dermatology"
     # Nothing is told without masks any more, and what is told is noise by itself.
     weights = bytes(8 * 385 * 3)
-    keys = [value(hospital.owner, "SELECT key FROM llm_federations()") for hospital in paired]
-    ask = "SELECT llm_federated_update('triage', %s, %s, %s)"
+    ask = "SELECT llm_federated_update('triage', %s, %s)"
     with paired[0].board() as session:
-        with pytest.raises(errors.InvalidParameterValue, match="participants are the keys"):
-            session.execute("SELECT llm_federated_update('triage', %s)", (weights,))
-        first = value(session, ask, weights, keys, "one")
+        first = value(session, ask, weights, "one")
         assert abs(sum(byte.bit_count() for byte in first) / len(first) / 8 - 0.5) < 0.01
         # A nonce serves once, whatever becomes of its transaction; another one has other masks.
         session.execute("BEGIN")
-        second = value(session, ask, weights, keys, "two")
+        second = value(session, ask, weights, "two")
         session.execute("ROLLBACK")
         assert sum(one == other for one, other in zip(first, second, strict=True)) < 100
         for nonce in ("one", "two"):
             with pytest.raises(errors.InvalidParameterValue, match="has served before"):
-                session.execute(ask, (weights, keys, nonce))
-        stranger = "ab" * 32
-        for given in (
-            keys[:2],
-            keys[1:],
-            [*keys, stranger],
-            [keys[0], keys[1], keys[1]],
-            [keys[0]] * 3,
-            [],
-            [None] * 3,
-        ):
-            with pytest.raises(errors.InvalidParameterValue, match="participants are the keys"):
-                session.execute(ask, (weights, given, "three"))
+                session.execute(ask, (weights, nonce))
         for nonce in (None, "", "x" * 101):
-            with pytest.raises(errors.InvalidParameterValue, match="participants are the keys"):
-                session.execute(ask, (weights, keys, nonce))
+            with pytest.raises(errors.InvalidParameterValue, match="takes a nonce"):
+                session.execute(ask, (weights, nonce))
 
 
-def test_a_round_is_repeated_without_who_dropped_out(board: psycopg.Connection, paired: list[Hospital]) -> None:
-    paired[1].tap.cut_at = 4
-    told = value(board, SECURE, 10)
-    assert [peer["rounds"] for peer in told["peers"]] == [9, 3, 9, 9]
-    assert told["peers"][1]["left_out"]
-    assert told["training_rows"] + told["validation_rows"] == 3 * ROWS
-    paired[2].tap.cut_at = 3
-    with pytest.raises(errors.InvalidParameterValue, match="and 3 are needed"):
-        board.execute("SELECT llm_federate('other', '{north,south,east}', 'triage', method => 'secure')")
+def test_without_one_of_all_nothing_is_learnt(board: psycopg.Connection, paired: list[Hospital]) -> None:
+    """The sum with a peer less the sum without it would be the peer's own: there is none without it."""
+    paired[1].tap.cut_at = 3
+    with pytest.raises(errors.InvalidParameterValue, match='and "south" is left out'):
+        board.execute(SECURE, (8,))
+    for fewer in ("{north,south,east}", "{north,east}"):
+        paired[1].tap.cut_at = None
+        with pytest.raises(errors.InvalidParameterValue, match='"north" is not paired with all others, or with more'):
+            board.execute("SELECT llm_federate('triage', %s, method => 'secure')", (fewer,))
+    for hospital, asked in zip(paired, (3, 2, 3, 3), strict=True):
+        assert hospital.spent() in (asked, asked + 1)
+    assert value(board, "SELECT count(*) FROM llm_models WHERE name = 'triage'") == 0
 
 
 def test_who_lies_behind_masks_spoils_the_sum(
@@ -726,7 +714,8 @@ def test_who_lies_behind_masks_spoils_the_sum(
     with pytest.raises(errors.InvalidParameterValue, match="add up to what no rows give"):
         board.execute(SECURE, (10,))
     tell(liar, "'\\x00'::bytea")
-    assert "another shape" in value(board, SECURE, 10)["peers"][2]["left_out"]
+    with pytest.raises(errors.InvalidParameterValue, match='"east" is left out: its gradient has another shape'):
+        board.execute(SECURE, (10,))
 
 
 def test_pairs_are_made_by_owners(board: psycopg.Connection, paired: list[Hospital]) -> None:
@@ -741,9 +730,8 @@ def test_pairs_are_made_by_owners(board: psycopg.Connection, paired: list[Hospit
     paired[0].owner.execute("SELECT llm_pair_federation('triage', %s)", ([other, "0" * 64],))
     with pytest.raises(errors.InvalidParameterValue, match='"north" is not paired with'):
         board.execute(SECURE, (5,))
-    keys = [own, other, "0" * 64]
     with paired[0].board() as session, pytest.raises(errors.InvalidParameterValue, match="a key of a peer is none"):
-        session.execute("SELECT llm_federated_update('triage', %s, %s, 'n')", (bytes(8 * 385 * 3), keys))
+        session.execute("SELECT llm_federated_update('triage', %s, 'n')", (bytes(8 * 385 * 3),))
     # Another agreement has another key, of the same name as well.
     paired[0].owner.execute("SELECT llm_revoke_federation('triage')")
     paired[0].agree()

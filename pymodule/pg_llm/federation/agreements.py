@@ -27,6 +27,8 @@ from pg_llm.training.labelled_rows import LabelledRow
 TASKS = ("classify", "tag")
 MOST_ROUNDS = 10_000
 MOST_LABELS = 1000
+# With one other, each knows what the other told.
+LEAST_OTHERS = 2
 _LEAST_ROWS = 5
 _KEY = re.compile("[0-9a-f]{64}")
 _ADD = """
@@ -72,6 +74,11 @@ class Agreement:
     def options(self) -> dict[str, Any]:
         """The options that it was made with."""
         return dict(json.loads(self.row["options"]))
+
+    @property
+    def paired(self) -> bool:
+        """Whether it tells masked sums only."""
+        return self.row["peer_keys"] is not None
 
     def model(self, db: Connection) -> Model:
         """The model that it was made for. Raises InvalidInput where its name stands for another one by now."""
@@ -138,7 +145,7 @@ def pair(db: Connection, name: str, peer_keys: Sequence[str | None]) -> None:
     keys = sorted({str(key) for key in peer_keys})
     if (
         not all(_KEY.fullmatch(key) for key in keys)
-        or not 2 <= len(keys) == len(peer_keys)
+        or not LEAST_OTHERS <= len(keys) == len(peer_keys)
         or agreement.key(db) in keys
     ):
         raise InvalidInput(

@@ -24,7 +24,6 @@ from pg_llm.database.quoting import quote_literal
 from pg_llm.errors import Error, InvalidInput
 from pg_llm.federation import peers, requests, sums
 from pg_llm.federation.contract import Contract
-from pg_llm.federation.gradient import LEAST_PARTICIPANTS
 from pg_llm.federation.optimizer import AcceleratedGradient, LimitedMemoryBFGS, Optimizer
 from pg_llm.federation.peers import Peer, Peers
 from pg_llm.federation.sums import Sums, Vector
@@ -77,8 +76,7 @@ class _Training:
         self._plan = plan
         self._model = model
         self._peers = connected
-        self._contracts = self._agreed()
-        self._contract = next(iter(self._contracts.values()))
+        self._contract = self._agreed()
         length = ((model.dimensions or 0) + 1) * len(self._contract.labels)
         exact = plan.method != "median" and not self._contract.noisy
         self._optimizer: Optimizer = LimitedMemoryBFGS(length) if exact else AcceleratedGradient(length)
@@ -88,10 +86,8 @@ class _Training:
         """One round."""
         asked = self._peers.left
         point = self._optimizer.point
-        if self._plan.method == "secure":
-            told = requests.masked_gradients(self._peers, self._plan.agreement, self._contracts, point)
-        else:
-            told = requests.gradients(self._peers, self._plan.agreement, self._contract, point)
+        ask = requests.masked_gradients if self._plan.method == "secure" else requests.gradients
+        told = ask(self._peers, self._plan.agreement, self._contract, point)
         if len(self._peers.left) < len(asked):
             self._check_number()
             # Another loss from now on: of fewer rows.
@@ -101,8 +97,8 @@ class _Training:
         if self._optimizer.tell(loss, gradient):
             self._measured = all_
 
-    def _agreed(self) -> dict[str, Contract]:
-        """What each peer has agreed on, alike. Raises InvalidInput naming who has not."""
+    def _agreed(self) -> Contract:
+        """What all peers have agreed on alike. Raises InvalidInput naming who has not."""
         agreement = quote_literal(self._plan.agreement)
         # A coordinator that is an owner itself would be shown the query.
         terms = "(pg_catalog.to_jsonb(f) OPERATOR(pg_catalog.-) 'query'::pg_catalog.text)::pg_catalog.text"
@@ -132,8 +128,9 @@ class _Training:
                 hint="Name the one with the digest that llm_federations() shows: base => 'NAME'.",
             )
         if self._plan.method == "secure":
-            requests.check_keys(contracts, [peer.name for peer in self._peers.left])
-        return contracts
+            requests.check_complete(self._peers)
+            requests.check_keys(contracts)
+        return agreed
 
     def _combined(self, told: Sequence[Sums], point: Vector) -> tuple[float, Vector, Sums]:
         """Loss and gradient of the regularised objective at the point, and the sums over all peers."""
@@ -151,8 +148,6 @@ class _Training:
 
     def _check_number(self) -> None:
         left, least = len(self._peers.left), self._plan.options["least_peers"]
-        if self._plan.method == "secure":
-            least = max(least, LEAST_PARTICIPANTS)
         if left < least:
             reasons = "; ".join(f"{peer.name}: {peer.left_out}" for peer in self._peers.all if peer.left_out)
             raise InvalidInput(

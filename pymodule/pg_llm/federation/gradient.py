@@ -10,7 +10,6 @@ import hashlib
 import json
 import secrets
 from array import array
-from collections.abc import Sequence
 from typing import Any
 
 from pg_llm.database import models
@@ -24,20 +23,20 @@ from pg_llm.training.labelled_rows import LabelledRow
 
 # Larger ones mean nothing, and numbers would overflow.
 _LARGEST_WEIGHT = 1e6
-# Of two, each knows what the other told.
-LEAST_PARTICIPANTS = 3
 _LONGEST_NONCE = 100
 
 
-def update(
-    db: Connection, name: str, weights: bytes, participants: Sequence[str | None] | None, nonce: str | None
-) -> bytes:
+def update(db: Connection, name: str, weights: bytes, nonce: str | None) -> bytes:
     """The sums over the agreement's rows, in the wire format. Each call takes a round, also one that fails.
 
-    Of an agreement that is paired they are masked, so that only the sum over all participants means anything.
+    Of an agreement that is paired they are masked, so that only the sum over all that it is paired with means anything.
     """
     agreement = agreements.find(db, name)
-    others = _others(db, agreement, participants, nonce)
+    if (nonce is None) == agreement.paired or len(nonce or "-") > _LONGEST_NONCE or nonce == "":
+        raise InvalidInput(
+            "an agreement that is paired takes a nonce, a text that no round has had, and no other one does",
+            hint="That is llm_federate(…, method => 'secure'); llm_pair_federation() pairs an agreement.",
+        )
     base = agreement.model(db)
     length = ((base.dimensions or 0) + 1) * len(agreement.labels)
     table = sums.decode(weights, length)
@@ -50,35 +49,15 @@ def update(
     agreement.spend(db, nonce)
     values = _sums(db, agreement, base, weights)
     told = sums.encode(_noisy(db, agreement, values) if agreement.options["epsilon"] else values)
-    return told if others is None else _masked(db, agreement, told, others, _context(weights, participants, nonce))
+    return told if nonce is None else _masked(db, agreement, told, weights, nonce)
 
 
-def _others(
-    db: Connection, agreement: Agreement, participants: Sequence[str | None] | None, nonce: str | None
-) -> list[str] | None:
-    """The keys of the others that take part, each of which the owner has named; None where nothing is masked."""
-    paired = agreement.row["peer_keys"]
-    if paired is None and participants is None and nonce is None:
-        return None
-    given, own = list(participants or ()), agreement.key(db)
-    others = [str(key) for key in given if key != own]
-    right = own in given and len(set(given)) == len(given) and set(others) <= set(paired or ())
-    if not right or len(given) < LEAST_PARTICIPANTS or not nonce or len(nonce) > _LONGEST_NONCE:
-        raise InvalidInput(
-            f"participants are the keys of {LEAST_PARTICIPANTS} peers or more, of this one and of those that its owner"
-            " has paired it with, and nonce is a text that no round has had",
-            hint="method => 'secure' of llm_federate() asks so; llm_pair_federation() pairs an agreement.",
-        )
-    return others
-
-
-def _context(weights: bytes, participants: Sequence[str | None] | None, nonce: str | None) -> str:
-    """What a round is about: masks cancel between those only who were asked for the same."""
-    told = [hashlib.sha256(weights).hexdigest(), sorted(map(str, participants or ())), nonce]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
-
-
-def _masked(db: Connection, agreement: Agreement, told: bytes, others: list[str], context: str) -> bytes:
+def _masked(db: Connection, agreement: Agreement, told: bytes, weights: bytes, nonce: str) -> bytes:
+    """The sums with the masks of all others, never of some: the difference of two sums would be a peer's own."""
+    own, others = agreement.key(db), list(agreement.row["peer_keys"])
+    # Masks cancel between those only who were asked for the same.
+    about = [hashlib.sha256(weights).hexdigest(), sorted([own, *others]), nonce]
+    context = hashlib.sha256(json.dumps(about).encode()).hexdigest()
     options = {"id": agreement.row["id"], "others": others, "context": context}
     text = base64.b64encode(told).decode("ascii")
     (encoded,) = models.run_without_model(db, "federated_mask", [text], **options)

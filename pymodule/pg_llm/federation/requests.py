@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import secrets
-from collections.abc import Sequence
 
 from pg_llm.database.quoting import quote_literal
 from pg_llm.errors import InvalidInput
@@ -34,29 +33,36 @@ def gradients(peers: Peers, agreement: str, contract: Contract, point: Vector) -
     return told
 
 
-def masked_gradients(peers: Peers, agreement: str, contracts: dict[str, Contract], point: Vector) -> list[Sums]:
-    """The sum of what all peers say of the point; nothing where one was left out, as the masks cancel in the sum only.
+def masked_gradients(peers: Peers, agreement: str, contract: Contract, point: Vector) -> list[Sums]:
+    """The sum of what all peers say of the point. Raises InvalidInput where one says nothing, or the sum is of no rows.
 
-    Raises InvalidInput where the sum is none of any rows.
+    Without one of them the masks do not cancel.
     """
     length = len(point) + sums.OTHERS
-    asked = peers.left
-    keys = ", ".join(quote_literal(contracts[peer.name].key) for peer in asked)
-    answers = _ask(peers, agreement, point, f", ARRAY[{keys}], {quote_literal(secrets.token_hex(16))}")
+    answers = _ask(peers, agreement, point, f", {quote_literal(secrets.token_hex(16))}")
     for peer in peers.left:
         if not sums.is_masked(answers[peer.name], length):
             peers.leave_out(peer, _ANOTHER_SHAPE)
-    if len(peers.left) < len(asked):
-        return []
-    total = Sums.of(sums.unmasked([answers[peer.name] for peer in asked], length))
-    if objection := next(iter(contracts.values())).objection(total):
+    check_complete(peers)
+    total = Sums.of(sums.unmasked([answers[peer.name] for peer in peers.left], length))
+    if objection := contract.objection(total):
         raise InvalidInput(
             f"the masked sums of the peers add up to what no rows give: {objection}",
-            hint="One of them lies, or is not paired with all others: llm_pair_federation().",
+            hint="One of them lies, or has another key than the others know: llm_pair_federation().",
         )
-    for peer in asked:
+    for peer in peers.left:
         peer.rounds += 1
     return [total]
+
+
+def check_complete(peers: Peers) -> None:
+    """Raise InvalidInput where a peer was left out."""
+    missing = next((peer for peer in peers.all if peer.left_out), None)
+    if missing:
+        raise InvalidInput(
+            f'masks cancel in the sum of all peers only, and "{missing.name}" is left out: {missing.left_out}',
+            hint="Begin again, or have the owners of the others pair their agreements without it.",
+        )
 
 
 def _ask(peers: Peers, agreement: str, point: Vector, more: str) -> dict[str, bytes]:
@@ -77,14 +83,12 @@ def _decoded(answer: str) -> bytes:
         return b""
 
 
-def check_keys(contracts: dict[str, Contract], names: Sequence[str]) -> None:
-    """Raise InvalidInput unless each peer is paired with all others."""
-    keys = {name: contracts[name].key for name in names}
-    for name in names:
-        missing = [other for other in names if other != name and keys[other] not in contracts[name].peer_keys]
-        if missing:
+def check_keys(contracts: dict[str, Contract]) -> None:
+    """Raise InvalidInput unless each peer is paired with all others and nobody else."""
+    keys = {contract.key for contract in contracts.values()}
+    for name, contract in contracts.items():
+        if contract.peer_keys != keys - {contract.key}:
             raise InvalidInput(
-                f'peer "{name}" is not paired with "{missing[0]}"',
-                hint="llm_pair_federation() takes the keys of all other peers, which llm_federations() shows each its"
-                " own.",
+                f'peer "{name}" is not paired with all others, or with more than these',
+                hint="llm_pair_federation() takes the keys of all other peers; llm_federations() shows each its own.",
             )

@@ -56,16 +56,10 @@ def llm_pair_federation(db: Connection, name: str | None, peer_keys: list[str | 
 
 
 @sql_function
-def llm_federated_update(
-    db: Connection,
-    name: str | None,
-    weights: bytes | None,
-    participants: list[str | None] | None,
-    nonce: str | None,
-) -> bytes:
+def llm_federated_update(db: Connection, name: str | None, weights: bytes | None, nonce: str | None) -> bytes:
     """The gradient of the loss over the rows of an agreement at given weights: what a peer gives in one round."""
     name, weights = arguments.required("name", name), arguments.required("weights", weights)
-    return gradient.update(db, name, weights, participants, nonce)
+    return gradient.update(db, name, weights, nonce)
 
 
 @sql_function
