@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from pages import MANUAL, PAGES, README, text
 from pg_llm import errors, settings
+from pg_llm.federation import options as federation
 from pg_llm.graph import options as graph
 from pg_llm.models import spec
 from pg_llm.recommend import options as recommend
@@ -31,6 +32,7 @@ TABLES = {
     "llm.model_file",
     "llm.training_lineage",
     "llm.privacy_budget",
+    "llm.federation",
     "llm.run",
     "llm.recommender",
     "llm.all_cleaning",
@@ -233,6 +235,8 @@ def test_options_of_models_are_those_of_the_code() -> None:
     [
         ("train", "training", training.OPTIONS),
         ("train", "private", training.PRIVATE_OPTIONS),
+        ("federate", "agreement", federation.AGREEMENT),
+        ("federate", "federation", federation.FEDERATION),
         ("recommend", "recommender", recommend.OPTIONS),
         ("graph", "graph", graph.OPTIONS),
     ],

@@ -100,6 +100,12 @@ dp_quantile('SELECT id FROM shop.note', 1, '{0,1}')                     42501   
 dp_histogram('SELECT id FROM shop.note', 1, '{0,1}')                    42501     42501 42501   42501 42501
 dp_group_count('SELECT id FROM shop.note', 1, 0.01)                     42501     42501 42501   42501 42501
 dp_spent()                                                              ok        ok    ok      ok    42501
+llm_allow_federation('f', 'plain', '{rows}', '{a,b}')                    22023     22023 22023   22023 42501
+llm_pair_federation('f', '{}')                                           42704     42704 42704   42704 42501
+llm_revoke_federation('f')                                              42704     42704 42704   42704 42501
+llm_federations()                                                       ok        ok    ok      ok    42501
+llm_federated_update('f', '')                                           42704     42704 42704   42704 42501
+llm_federate('x', '{none,other}')                                       22023     42501 42501   42501 42501
 llm_suspect_labels('SELECT id, body, kind FROM shop.note')              ok        ok    ok      42501 42501
 llm_evaluate('topic', '{rows}')                                         ok        ok    ok      42501 42501
 llm_confusion('topic', '{rows}')                                        ok        ok    ok      42501 42501
@@ -286,6 +292,7 @@ llm.description                rawd   rawd
 llm.entity                     r      r
 llm.entity_name                r      r
 llm.evidence                   r      r
+llm.federation                 -      -
 llm.graph                      r      r
 llm.graph_model                r      r
 llm.graph_model_file           r      r

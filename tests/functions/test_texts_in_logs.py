@@ -67,6 +67,7 @@ LONG_CALLS = [
     "llm_duplicates('person')",
     "llm_match(%(t)s, 'person', 'name', threshold => 0)",
     "llm_fit('heads', 'classify', 'SELECT name, mail FROM person')",
+    "llm_allow_federation('f', 'postgres', 'SELECT name, mail FROM person', '{a,b}')",
     "llm_suspect_labels('SELECT id, name, mail FROM person')",
 ]
 TEXTS = [f"My name is {CANARY}, write to {MAIL}.", f"{CANARY}\ud7ff\x07 \u202e"]

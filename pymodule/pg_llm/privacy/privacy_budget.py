@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import secrets
+from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
@@ -112,6 +113,24 @@ def spent(db: Connection) -> list[dict[str, Any]]:
         {**row, "epsilon_spent": sums.get(row["id"], nothing)[0], "delta_spent": sums.get(row["id"], nothing)[1]}
         for row in rows
     ]
+
+
+def open_allowance(db: Connection, id_: str) -> None:
+    """Begin to count how often something is done."""
+    _ask_ledger(db, {"op": "allow", "id": id_, "server": _server(db)})
+
+
+def use_allowance(db: Connection, id_: str, most: int, nonce: str | None) -> bool:
+    """Note for good that it is done once more; false where it was done so often already.
+
+    Raises InvalidInput for a nonce that has served before.
+    """
+    return bool(_ask_ledger(db, {"op": "use", "id": id_, "most": most, "nonce": nonce, "server": _server(db)}))
+
+
+def uses(db: Connection, ids: Sequence[str]) -> dict[str, int]:
+    """How often each was done, as far as this server knows."""
+    return dict(_ask_ledger(db, {"op": "uses", "ids": list(ids)})) if ids else {}
 
 
 def checked(name: str, value: float | None) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pg_llm.errors import BudgetExceeded, Error
+from pg_llm.errors import BudgetExceeded, Error, InvalidInput
 from pg_llm.privacy.host import privacy_ledger
 
 
@@ -92,3 +92,26 @@ def test_many_who_spend_at_once_spend_what_there_is() -> None:
         thread.join()
     assert (sum(taken), len(taken)) == (99, 160)
     assert ask(op="read", ids=["a"])["a"][0] == pytest.approx(99e-9)
+
+
+def use(most: int = 10, nonce: str | None = None, server: str = "s/1") -> bool:
+    return bool(ask(op="use", id="a", most=most, nonce=nonce, server=server))
+
+
+def test_what_may_be_done_so_often_is_counted() -> None:
+    ask(op="allow", id="a", server="s/1")
+    assert [use(3) for _ in range(5)] == [True, True, True, False, False]
+    assert ask(op="uses", ids=["a", "b"]) == {"a": 3}
+    with pytest.raises(Error, match="not known on this server"):
+        use(server="s/2")
+    with pytest.raises(Error, match="not known on this server"):
+        ask(op="use", id="b", most=3, nonce=None, server="s/1")
+
+
+def test_a_nonce_serves_once() -> None:
+    ask(op="allow", id="a", server="s/1")
+    assert use(nonce="x")
+    with pytest.raises(InvalidInput, match="has served before"):
+        use(nonce="x")
+    assert use(nonce="y")
+    assert ask(op="uses", ids=["a"]) == {"a": 2}

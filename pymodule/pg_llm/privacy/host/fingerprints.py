@@ -27,18 +27,18 @@ _KEPT = 32
 
 def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """What tells the key from others and the hash of each text, as JSON; case and white space do not count."""
-    key = _key(FILE)
-    name = hmac.digest(key, b"name", "sha256").hex()[:16]
+    secret = key(FILE)
+    name = hmac.digest(secret, b"name", "sha256").hex()[:16]
 
     def result(text: str) -> str:
         normal = " ".join(text.split()).casefold().encode("utf-8", "surrogatepass")
-        return json.dumps([name, hmac.digest(key, b"text " + normal, "sha256").hex()[:_KEPT]])
+        return json.dumps([name, hmac.digest(secret, b"text " + normal, "sha256").hex()[:_KEPT]])
 
     return [WorkItem((), lambda _, text=text: result(text)) for text in inputs]  # type: ignore[misc]
 
 
-def _key(path: Path) -> bytes:
-    """The key, which is made where there is none; whoever makes it at the same moment makes the same one."""
+def key(path: Path) -> bytes:
+    """The key of a file, which is made where there is none; whoever makes it at the same moment makes the same one."""
     if not path.exists():
         path.parent.mkdir(mode=0o700, exist_ok=True)
         fresh = path.with_suffix(f".{os.getpid()}.{secrets.token_hex(4)}")
@@ -50,7 +50,7 @@ def _key(path: Path) -> bytes:
         with contextlib.suppress(FileExistsError):
             os.link(fresh, path)
         fresh.unlink()
-    key = path.read_bytes()
-    if len(key) != _BYTES:
+    secret = path.read_bytes()
+    if len(secret) != _BYTES:
         raise Error(f"{path} in the data directory is damaged", hint="Restore it from a backup of the data directory.")
-    return key
+    return secret

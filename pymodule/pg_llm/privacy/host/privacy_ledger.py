@@ -2,7 +2,8 @@
 
 Inputs are JSON: `op` is open, spend or read. Sums are whole numbers of billionths of epsilon and 1e-15 of delta. A
 budget that this ledger does not know, as after a restore or on another server, or whose server has another timeline
-than when it was given, is not spent from. Option `nonce` makes every call one of its own.
+than when it was given, is not spent from. Beside budgets it counts how often something was done that may be done so
+often: `op` is allow, use or uses. Option `nonce` makes every call one of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pg_llm.errors import BudgetExceeded, Error
+from pg_llm.errors import BudgetExceeded, Error, InvalidInput
 from pg_llm.models.engine import Engine
 from pg_llm.protocol import FOLDER
 from pg_llm.tasks import WorkItem
@@ -31,6 +32,16 @@ _TABLE = """
         spent_at TEXT
     ) WITHOUT ROWID
 """
+_USES = """
+    CREATE TABLE IF NOT EXISTS allowance (
+        id TEXT PRIMARY KEY, server TEXT NOT NULL, used INTEGER NOT NULL DEFAULT 0
+    ) WITHOUT ROWID
+"""
+_NONCES = "CREATE TABLE IF NOT EXISTS nonce (id TEXT, nonce TEXT, PRIMARY KEY (id, nonce)) WITHOUT ROWID"
+_SERVE = "INSERT INTO nonce (id, nonce) VALUES (?, ?) ON CONFLICT DO NOTHING"
+_ALLOW = "INSERT INTO allowance (id, server) VALUES (?, ?)"
+_USE = "UPDATE allowance SET used = used + 1 WHERE id = ? AND server = ? AND used < ?"
+_USED = "SELECT used, server FROM allowance WHERE id = ?"
 _OPEN = "INSERT INTO budget (id, server) VALUES (?, ?) ON CONFLICT DO UPDATE SET server = excluded.server"
 _FIND = "SELECT epsilon, delta, server FROM budget WHERE id = ?"
 _SPEND = "UPDATE budget SET epsilon = epsilon + ?, delta = delta + ?, spent_at = ? WHERE id = ?"
@@ -50,6 +61,14 @@ def _answer(request: dict[str, Any]) -> Any:
                 return None
             case "spend":
                 return _spend(ledger, request)
+            case "allow":
+                ledger.execute(_ALLOW, (request["id"], request["server"]))
+                return None
+            case "use":
+                return _use(ledger, request)
+            case "uses":
+                counts = {each: ledger.execute(_USED, (each,)).fetchone() for each in request["ids"]}
+                return {each: row[0] for each, row in counts.items() if row}
             case _:
                 found = {each: ledger.execute(_FIND, (each,)).fetchone() for each in request["ids"]}
                 return {each: [row[0] / _UNITS[0], row[1] / _UNITS[1]] for each, row in found.items() if row}
@@ -78,6 +97,19 @@ def _spend(ledger: sqlite3.Connection, request: dict[str, Any]) -> str:
     )
 
 
+def _use(ledger: sqlite3.Connection, request: dict[str, Any]) -> bool:
+    """Whether it may be done once more, which is noted. Raises Error where it is not known how often it was."""
+    nonce = request["nonce"]
+    if nonce is not None and not ledger.execute(_SERVE, (request["id"], nonce)).rowcount:
+        raise InvalidInput("this nonce has served before", hint="Each round needs one of its own.")
+    if ledger.execute(_USE, (request["id"], request["server"], request["most"])).rowcount:
+        return True
+    row = ledger.execute(_USED, (request["id"],)).fetchone()
+    if row is None or row[1] != request["server"]:
+        raise Error("how often this was done is not known on this server", hint="Its owner can allow it anew.")
+    return False
+
+
 @contextlib.contextmanager
 def _transaction() -> Iterator[sqlite3.Connection]:
     """The ledger, locked against all other processes; what was spent is on the disk when the block has ended."""
@@ -87,6 +119,8 @@ def _transaction() -> Iterator[sqlite3.Connection]:
             ledger.execute("PRAGMA synchronous = EXTRA")
             ledger.execute("BEGIN IMMEDIATE")
             ledger.execute(_TABLE)
+            ledger.execute(_USES)
+            ledger.execute(_NONCES)
             yield ledger
             ledger.execute("COMMIT")
     except sqlite3.Error as error:

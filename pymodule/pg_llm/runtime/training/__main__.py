@@ -27,6 +27,7 @@ TRAINERS = {
     "recommender": "pg_llm.recommend.host.training",
     "graph": "pg_llm.graph.host.training",
     "static": "pg_llm.training.host.distillation",
+    "federated": "pg_llm.federation.host.head",
 }
 LABELLED = "pg_llm.training.host.trainer"
 # Of a long training, so that what others do goes first.

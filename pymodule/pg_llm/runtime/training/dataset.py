@@ -13,7 +13,7 @@ from typing import Any
 # Rows of a short training at most: their embeddings come from the model host, which may have them from the last time.
 SHORT = 5000
 # A layer on an encoder that stays as it is: with few rows the work of seconds.
-_SHORT_METHODS = ("head", "self_train", "suspects")
+_SHORT_METHODS = ("head", "self_train", "suspects", "federated")
 # Each word of theirs is a row.
 _SHORT_ENTITIES = 300
 
