@@ -33,7 +33,7 @@ _DIMENSIONS: Final = {"embedding": 256, "classification": 128}
 def run(job: dict[str, Any], rows: list[Example], folder: Path, report: Report) -> dict[str, Any]:
     """Save the compressed model; returns size, speed and quality of both on texts that were kept back.
 
-    `options` of the result are those that the model is registered with. The methods int8 and int4 save nothing.
+    `options` of the result are those of what reads the texts. The methods int8 and int4 save nothing.
     """
     base, method, options = ModelSpec.from_wire(job["base"]), job["method"], job["options"]
     training, held_out = dataset.split(rows, _KEPT_BACK)
@@ -62,7 +62,7 @@ def run(job: dict[str, Any], rows: list[Example], folder: Path, report: Report) 
     least = options["min_quality"] * measures["before"]["quality"]
     if method not in ("int8", "int4") and (job.get("is_trial") or measures["after"]["quality"] < least):
         loading.discard_exports(source.digest(folder))
-    return {**measures, "options": made.options}
+    return {**measures, "options": (made.base or made.to_wire())["options"]}
 
 
 class _Loaded:
@@ -136,6 +136,27 @@ def _saved(task: str, folder: Path, base: dict[str, Any] | None = None) -> Model
 def _smaller_network(
     teacher: _Loaded, training: Sequence[Example], method: str, options: dict[str, Any], folder: Path, report: Report
 ) -> ModelSpec:
+    """A network of fewer or narrower layers; on that of a head a new head, which lies beside it."""
+    spec = teacher.spec
+    if not (spec.base and (source.folder(spec) / "head.json").exists()):
+        _shrink(teacher, training, method, options, folder, report)
+        return _saved(spec.task, folder)
+    _shrink(_Loaded(ModelSpec.from_wire(spec.base)), training, method, options, folder, report)
+    own = _saved("embedding", folder)
+    vectors = head.embed(loading.load(own, 0, _refuse_base), [example.text for example in training], report)
+    multi_label = bool(teacher.engine.details["multi_label"])
+    head.fit(vectors, training, multi_label, options.get("seed", 0)).save(folder)
+    return ModelSpec("compressed", spec.task, f"path:{folder}", base=own.to_wire())
+
+
+def _refuse_base(spec: ModelSpec) -> Engine:
+    raise InvalidInput(f'the model "{spec.name}" builds on another model')
+
+
+def _shrink(
+    teacher: _Loaded, training: Sequence[Example], method: str, options: dict[str, Any], folder: Path, report: Report
+) -> None:
+    """Save what the method makes of the teacher's network."""
     from pg_llm.training.host.student import Student
 
     spec = teacher.spec
@@ -156,7 +177,6 @@ def _smaller_network(
         targets = outputs if spec.task == "embedding" else teacher.probabilities(outputs)
         student.learn(texts, targets, options["epochs"], options["seed"], report)
     student.save(folder)
-    return _saved(spec.task, folder)
 
 
 def _texts(training: Sequence[Example], task: str) -> list[str]:
