@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,4 +93,8 @@ def test_a_cancelled_search_leaves_nothing(notes: psycopg.Connection, cluster: C
     assert value(notes, "SELECT count(*) FROM llm_runs") == 0
     assert value(notes, "SELECT count(*) FROM llm_models WHERE name = 'tuned'") == 0
     assert value(notes, "SELECT count(*) FROM llm.model_file") == 0
-    assert not list((cluster.data / "pg_llm" / "pgsql_tmp" / "training").glob("*"))
+    folders = cluster.data / "pg_llm" / "pgsql_tmp" / "training"
+    ended = time.monotonic() + 60
+    while list(folders.glob("*")) and time.monotonic() < ended:
+        time.sleep(0.1)
+    assert not list(folders.glob("*"))

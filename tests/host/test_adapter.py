@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tiny_bert
+from pg_llm.errors import InvalidModel
 from pg_llm.installation import installation
 from pg_llm.models import loading, source
 from pg_llm.models.adapter import AdapterModel
@@ -82,7 +84,7 @@ def test_adapters_beside_their_base_are_what_was_trained(
     model = models.get(spec)
     assert isinstance(model, AdapterModel)
     assert loaded == [spec.task, "adapted"]
-    merged = loading.load(ModelSpec(**{**spec.to_wire(), "options": {"engine": "torch"}}), 1, models.get)
+    merged = loading.load(replace(spec, options={"engine": "torch"}), 1, models.get)
     assert isinstance(merged, TorchModel)
     assert model.details == merged.details
     texts = ["far green was seen", "blue", "", "a text that is longer than sixteen tokens, as it goes on and on and on"]
@@ -110,6 +112,12 @@ def test_many_adapters_share_one_base(base: ModelSpec, tmp_path: Path) -> None:
     assert config["base_model_name_or_path"] == base.digest
 
 
+def test_adapters_without_their_base_are_refused(base: ModelSpec, tmp_path: Path) -> None:
+    spec = learn(base, tmp_path / "model", "classify", CLASSES, epochs=1)
+    with pytest.raises(InvalidModel, match="does not say of which model"):
+        loading.load(replace(spec, base=None), 1, host()[0].get)
+
+
 def test_adapters_of_another_network_are_merged(tmp_path: Path) -> None:
     (tmp_path / "base").mkdir()
     folder = tiny_bert.save(tmp_path / "base", "distilbert")
@@ -118,5 +126,5 @@ def test_adapters_of_another_network_are_merged(tmp_path: Path) -> None:
     models, loaded = host()
     model = models.get(spec)
     assert (model.engine, loaded) == ("onnx", ["classification"])
-    merged = loading.load(ModelSpec(**{**spec.to_wire(), "options": {"engine": "torch"}}), 1, models.get)
+    merged = loading.load(replace(spec, options={"engine": "torch"}), 1, models.get)
     assert np.allclose(logits(model, ["far red"])[0], logits(merged, ["far red"])[0], atol=1e-4)

@@ -80,6 +80,12 @@ def load(spec: ModelSpec, threads: int, get: Get, finder: Finder | None = None) 
                 f'model "{spec.name}" is a head, and the registry does not say of which model',
                 hint="Train it here with llm_fit(): a head is not registered from files.",
             )
+        elif source.is_adapter(folder):
+            # The library would look for the model that the files name.
+            raise InvalidModel(
+                f'model "{spec.name}" is adapters, and the registry does not say of which model',
+                hint="Train them here with llm_fit(), or merge them into their model and register that.",
+            )
         elif source.is_static(folder):
             model = _static(spec, folder)
         elif source.is_pipeline(folder):
