@@ -196,13 +196,21 @@ def _static_classifier(
     table, tokenizer = distillation.input_vectors(teacher.spec, options["dimensions"] or _DIMENSIONS["classification"])
     texts = [example.text for example in training]
     probabilities = teacher.probabilities(head.outputs(teacher.engine, texts, report))
+    # From both, teacher and labels, more is learnt than from one (Hinton, Vinyals and Dean 2015).
+    targets = (probabilities + _truths(training, labels)) / 2
     student = StaticClassifier(table, tokenizer, len(labels), options["seed"])
-    student.learn(texts, probabilities, report, multi_label=multi_label)
+    student.learn(texts, targets, report, multi_label=multi_label)
     learnt, weights, bias = student.tensors()
     distillation.save(folder, learnt.astype(np.float16), tokenizer)
     head.Head(labels, multi_label, weights, bias, 1.0).save(folder)
     own = ModelSpec("compressed", "embedding", f"path:{folder}").to_wire()
     return _saved("classification", folder, own)
+
+
+def _truths(examples: Sequence[Example], labels: Sequence[str]) -> Any:
+    """A row of zeros and ones for each example; a label that the teacher does not know is none."""
+    truths = [{example.truth} if isinstance(example.truth, str) else set(example.truth) for example in examples]
+    return np.array([[float(label in truth) for label in labels] for truth in truths])
 
 
 @dataclass(frozen=True, slots=True)
