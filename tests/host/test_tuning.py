@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import tiny_bert
+from pg_llm.errors import InvalidInput
 from pg_llm.models.spec import ModelSpec
 from pg_llm.runtime.training.dataset import Example
 from pg_llm.training.host import trainer
@@ -110,3 +111,10 @@ def test_poor_trials_end_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert told["macro_f1"] == 0.5
     # Nothing of a trial stays, and the last training begins in a folder of its own.
     assert [folder.name for folder in (tmp_path / "checkpoints").iterdir()] == ["best"]
+
+
+def test_rows_for_each_of_three_uses_are_needed(tmp_path: Path) -> None:
+    few = [Example(f"the {what} is {how}", what) for what in ("kettle", "novel") for how in ("red", "old")]
+    wire = {**TrainingJob.searched("classify", None, {}, 2).to_wire(), "base": {}}
+    with pytest.raises(InvalidInput, match="4 rows are too few"):
+        trainer.run(wire, few, tmp_path / "model", lambda *_, **__: None)

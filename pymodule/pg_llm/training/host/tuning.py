@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import optuna
 
+from pg_llm.errors import InvalidInput
 from pg_llm.runtime.training import checkpoints, dataset
 from pg_llm.runtime.training.dataset import Example
 from pg_llm.runtime.training.report import Report
@@ -31,6 +32,11 @@ def run(job: dict[str, Any], rows: Sequence[Example], folder: Path, report: Repo
     share = job["options"]["validation"]
     rest, test = dataset.split(rows, share)
     training, validation = dataset.split(rest, share)
+    if not (training and validation and test):
+        raise InvalidInput(
+            f"{len(rows)} rows are too few to learn from, to choose by and to measure on",
+            hint="Give more rows of each label, or train with llm_fit().",
+        )
     scratch = folder.parent / checkpoints.FOLDER
     search = _Search(job, training, validation, scratch, report)
     best = search.run()
