@@ -78,6 +78,7 @@ def test_every_trial_of_a_search_is_told(notes: psycopg.Connection) -> None:
         ("'x', 'classify', 'SELECT 1', trials => 0", "trials"),
         ("'x', 'classify', 'SELECT 1', trials => NULL", "trials"),
         ("""'x', 'classify', 'SELECT 1', options => '{"rank": 4}'""", "unknown option"),
+        ("""'x', 'classify', 'SELECT 1', options => '{"epsilon": 3}'""", "does not go with a search"),
         ("'x', 'classify', NULL", "query must not be NULL"),
     ):
         with pytest.raises(errors.InvalidParameterValue, match=says):
