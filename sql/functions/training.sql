@@ -6,6 +6,14 @@ LANGUAGE plpython3u VOLATILE TRANSFORM FOR TYPE jsonb
 AS $$ from pg_llm.functions import training; return training.llm_fit(name, task, query, base, method, options) $$;
 COMMENT ON FUNCTION llm_fit IS 'Train a model on the rows of a query and register it; returns what was measured on rows kept back.';
 
+CREATE FUNCTION llm_tune(
+    name text, task text, query text, base text DEFAULT NULL, method text DEFAULT NULL, trials bigint DEFAULT 10,
+    options jsonb DEFAULT '{}'
+) RETURNS jsonb
+LANGUAGE plpython3u VOLATILE TRANSFORM FOR TYPE jsonb
+AS $$ from pg_llm.functions import training; return training.llm_tune(name, task, query, base, method, trials, options) $$;
+COMMENT ON FUNCTION llm_tune IS 'Train a model with the best hyperparameters of some trials; returns what was measured on rows none has seen.';
+
 CREATE FUNCTION llm_self_train(
     name text, query text, unlabelled text, base text DEFAULT NULL, options jsonb DEFAULT '{}'
 ) RETURNS jsonb

@@ -17,7 +17,7 @@ CREATE TABLE llm.run (
     method pg_catalog.text NOT NULL,
     base pg_catalog.text NOT NULL,
     base_digest pg_catalog.text,
-    digest pg_catalog.text NOT NULL,
+    digest pg_catalog.text,
     rows pg_catalog.int8 NOT NULL,
     data_hash pg_catalog.text NOT NULL,
     options pg_catalog.jsonb NOT NULL,
@@ -26,7 +26,7 @@ CREATE TABLE llm.run (
     usename pg_catalog.name NOT NULL DEFAULT CURRENT_USER,
     finished_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
-COMMENT ON TABLE llm.run IS 'Every training that made a model: from what, how, with which result';
+COMMENT ON TABLE llm.run IS 'Every training that made a model, and every trial on the way to one: from what, how, with which result';
 COMMENT ON COLUMN llm.run.data_hash IS 'SHA-256 of the rows it learnt from, in any order';
 COMMENT ON COLUMN llm.run.metrics IS 'Measured on validation rows that the training did not see: F1 from 0 to 1';
 SELECT pg_catalog.pg_extension_config_dump('llm.run', '');

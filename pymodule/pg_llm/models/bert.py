@@ -1,8 +1,8 @@
-"""Writes the ONNX graph of a BERT from its safetensors, without torch: a sentence encoder or a cross-encoder.
+"""Writes the ONNX graph of a BERT from its safetensors, without torch: an encoder, a cross-encoder, or one to adapt.
 
 Devlin et al. 2019 (BERT), Reimers and Gurevych 2019 (mean or [CLS] pooling), Nogueira and Cho 2019 (relevance of a
-pair). The outputs are unit vectors with the states of the tokens that they are pooled from, or one logit of
-relevance each.
+pair), Hu et al. 2021 (low-rank adapters). The outputs are unit vectors with the states of the tokens that they are
+pooled from, one logit of relevance each, or the states of the tokens as the adapters among the inputs have them.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ _POOLING: Final = ("pooling_mode_mean_tokens", "pooling_mode_cls_token")
 def is_supported(folder: Path, task: str = "embedding") -> bool:
     """True for a BERT in one file with its tokenizer, and a head as the task has it.
 
-    For `embedding` that is mean or [CLS] pooling and nothing but a norm, for `ranking` BERT's own pooler and one logit.
+    For `embedding` that is mean or [CLS] pooling and nothing but a norm, for `ranking` BERT's own pooler and one logit,
+    and for `adapted` none.
     """
     config = _json(folder / "config.json")
     return (
         config.get("model_type") == "bert"
         and config.get("hidden_act") == "gelu"
         and config.get("position_embedding_type", "absolute") == "absolute"
-        and (task == "ranking" or _has_plain_pooling(folder))
+        and (task != "embedding" or _has_plain_pooling(folder))
         and _has_plain_weights(folder / "model.safetensors", _needed_weights(task, int(config["num_hidden_layers"])))
         and _has_plain_tokenizer(folder)
     )
@@ -86,6 +87,11 @@ def _has_plain_tokenizer(folder: Path) -> bool:
     )
 
 
+def adapter_inputs(name: str) -> tuple[str, str]:
+    """What a graph to adapt calls the matrices of a layer's adapter: (inputs, rank) and (rank, outputs)."""
+    return f"{name}.down", f"{name}.up"
+
+
 def write(folder: Path, target: Path, task: str = "embedding") -> None:
     """Write model.onnx, tokenizer.json and meta.json, as an export by torch would."""
     import onnx
@@ -105,6 +111,9 @@ def _meta(folder: Path, task: str) -> dict[str, Any]:
     longest = _json(folder / "sentence_bert_config.json").get("max_seq_length")
     positions = int(config["max_position_embeddings"])
     is_encoder = task == "embedding"
+    if task == "adapted":
+        # Each adapter has a limit of its own, which need not be that of the sentences that the encoder was made for.
+        longest = None
     prompts = {"query": "", "document": "", **(sentence.get("prompts") or {})} if is_encoder else {}
     return {
         "task": task,
@@ -135,6 +144,8 @@ class _Graph:
         }
         self._nodes: list[Any] = []
         self._constants: dict[str, np.ndarray[Any, Any]] = {}
+        # Inputs beside the tokens: two matrices for each layer that is adapted.
+        self._adapters: dict[str, list[str | int]] = {}
 
     def model(self) -> Any:
         """The whole graph."""
@@ -143,19 +154,22 @@ class _Graph:
         hidden = self._embeddings()
         for number in range(self._config["num_hidden_layers"]):
             hidden = self._layer(f"encoder.layer.{number}", hidden)
-        if self._task == "ranking":
-            self._relevance(hidden)
-        else:
-            self._unit_vector(hidden)
         size = int(self._config["hidden_size"])
         shape = ["batch", "sequence"]
-        outputs: dict[str, list[str | int]] = {"output": ["batch", 1]}
-        if self._task == "embedding":
+        outputs: dict[str, list[str | int]]
+        if self._task == "ranking":
+            self._relevance(hidden)
+            outputs = {"output": ["batch", 1]}
+        elif self._task == "adapted":
+            outputs = {self._add("Identity", hidden, output="output"): [*shape, size]}
+        else:
+            self._unit_vector(hidden)
             # Computed only for those who ask for them.
             outputs = {"output": ["batch", size], self._add("Identity", hidden, output="states"): [*shape, size]}
         graph = helper.make_graph(
             self._nodes, "bert",
-            [helper.make_tensor_value_info(name, TensorProto.INT64, shape) for name in _INPUTS],
+            [helper.make_tensor_value_info(name, TensorProto.INT64, shape) for name in _INPUTS]
+            + [helper.make_tensor_value_info(name, TensorProto.FLOAT, of) for name, of in self._adapters.items()],
             [helper.make_tensor_value_info(name, TensorProto.FLOAT, of) for name, of in outputs.items()],
             [numpy_helper.from_array(array, name) for name, array in self._constants.items()],
         )  # fmt: skip
@@ -224,7 +238,16 @@ class _Graph:
 
     def _linear(self, name: str, value: str, output: str | None = None) -> str:
         product = self._add("MatMul", value, self._constant(f"{name}.kernel", self._weights[f"{name}.weight"].T))
+        if self._task == "adapted":
+            product = self._add("Add", product, self._low_rank(name, value))
         return self._add("Add", product, self._weight(f"{name}.bias"), output=output)
+
+    def _low_rank(self, name: str, value: str) -> str:
+        """The product with two narrow matrices, which are inputs of the graph."""
+        outer, inner = self._weights[f"{name}.weight"].shape
+        down, up = adapter_inputs(name)
+        self._adapters |= {down: [inner, f"{name}.rank"], up: [f"{name}.rank", outer]}
+        return self._add("MatMul", self._add("MatMul", value, down), up)
 
     def _norm(self, name: str, value: str) -> str:
         scale, bias = self._weight(f"{name}.weight"), self._weight(f"{name}.bias")

@@ -71,12 +71,20 @@ def load(spec: ModelSpec, threads: int, get: Get, finder: Finder | None = None) 
             model = _recommender(folder, threads)
         elif spec.task == "graph":
             model = _graph(spec, folder)
+        elif spec.base and source.is_adapter(folder):
+            model = _adapter(spec, ModelSpec.from_wire(spec.base), folder, digest, threads, get)
         elif spec.base:
             model = _head(spec, ModelSpec.from_wire(spec.base), folder, get)
         elif (folder / "head.json").exists() and not (spec.task == "embedding" and source.is_encoder(folder)):
             raise InvalidModel(
                 f'model "{spec.name}" is a head, and the registry does not say of which model',
                 hint="Train it here with llm_fit(): a head is not registered from files.",
+            )
+        elif source.is_adapter(folder):
+            # The library would look for the model that the files name.
+            raise InvalidModel(
+                f'model "{spec.name}" is adapters, and the registry does not say of which model',
+                hint="Train them here with llm_fit(), or merge them into their model and register that.",
             )
         elif source.is_static(folder):
             model = _static(spec, folder)
@@ -189,6 +197,19 @@ def _head(spec: ModelSpec, base: ModelSpec, folder: Path, get: Get) -> Engine:
     return HeadModel(folder, base, get)
 
 
+def _adapter(spec: ModelSpec, base: ModelSpec, folder: Path, digest: str, threads: int, get: Get) -> Engine:
+    """Adapters beside an encoder that many share, or merged into weights of their own."""
+    from pg_llm.models import bert
+
+    of_base = source.folder(base)
+    if not _is_run_by_onnx(spec) or not bert.is_supported(of_base, "adapted"):
+        return _transformer(spec, folder, digest, threads, of_base)
+    from pg_llm.models.adapter import AdapterModel
+
+    encoder = replace(base, task="adapted", options={"engine": "onnx", "device": "cpu"})
+    return AdapterModel(folder, _network_task(spec), encoder, get)
+
+
 def _recommender(folder: Path, threads: int) -> Engine:
     from pg_llm.models.recommender import RecommenderModel
 
@@ -276,18 +297,22 @@ def _encoder(spec: ModelSpec, folder: Path, threads: int) -> Engine:
     return LlamaEmbedding(spec, folder, threads)
 
 
-def _transformer(spec: ModelSpec, folder: Path, digest: str, threads: int) -> Engine:
-    device = _device(spec)
-    # Relation extraction is classification of texts in which two entities are marked.
-    task = "classification" if spec.task == "relations" else spec.task
+def _transformer(spec: ModelSpec, folder: Path, digest: str, threads: int, base: Path | None = None) -> Engine:
+    device, task = _device(spec), _network_task(spec)
     if not _is_run_by_onnx(spec):
         from pg_llm.models.torch import TorchModel
 
-        return TorchModel(folder, task, device, threads)
+        return TorchModel(folder, task, device, threads, base)
     from pg_llm.models import onnx
     from pg_llm.models.export import ensure_exported
 
-    return onnx.load(ensure_exported(folder, digest, task, spec.options.get("precision", "fp32")), threads)
+    precision = spec.options.get("precision", "fp32")
+    return onnx.load(ensure_exported(folder, digest, task, precision, base), threads)
+
+
+def _network_task(spec: ModelSpec) -> str:
+    """Relation extraction is classification of texts in which two entities are marked."""
+    return "classification" if spec.task == "relations" else spec.task
 
 
 def _is_run_by_onnx(spec: ModelSpec) -> bool:

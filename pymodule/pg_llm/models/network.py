@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from pg_llm.errors import InvalidModel
-from pg_llm.models import tokens
+from pg_llm.models import source, tokens
+from pg_llm.models.labels import label_details
 from pg_llm.models.tokens import Tokenization
 
 
@@ -30,10 +31,16 @@ class Meta:
 
 
 class Network(torch.nn.Module):
-    """Padded tokens in; unit vectors, logits of labels or of relevance, or logits of labels for each token out."""
+    """Padded tokens in; unit vectors, logits of labels or of relevance, or logits of labels for each token out.
 
-    def __init__(self, folder: Path, task: str, device: str = "cpu", attention: str | None = None) -> None:
+    `base` is the folder of the model that adapters in `folder` are of; they are merged into its weights.
+    """
+
+    def __init__(
+        self, folder: Path, task: str, device: str = "cpu", attention: str | None = None, base: Path | None = None
+    ) -> None:
         super().__init__()
+        self._base = base
         load = self._embedding if task == "embedding" else self._labels
         # Never pickle, never code that comes with the model.
         options: dict[str, Any] = {"use_safetensors": True} | ({"attn_implementation": attention} if attention else {})
@@ -79,31 +86,37 @@ class Network(torch.nn.Module):
         return self._meta(task, int(self.model.max_seq_length or 512), {"dimensions": dimensions}, prompts)
 
     def _labels(self, folder: Path, task: str, options: dict[str, Any]) -> Meta:
-        from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer
+        from transformers import (
+            AutoConfig,
+            AutoModelForSequenceClassification,
+            AutoModelForTokenClassification,
+            AutoTokenizer,
+        )
 
         model_class = AutoModelForTokenClassification if task == "entities" else AutoModelForSequenceClassification
         common: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
-        self.model, report = model_class.from_pretrained(str(folder), output_loading_info=True, **common, **options)
-        if report["missing_keys"]:
-            raise InvalidModel(
-                f'the model in "{folder}" has no trained layer for {task}',
-                detail=f"Missing weights: {', '.join(sorted(report['missing_keys'])[:5])}.",
-                hint="Register it for the task it was trained for, or train it with llm_fit().",
+        if self._base is None:
+            self.model, report = model_class.from_pretrained(str(folder), output_loading_info=True, **common, **options)
+            if report["missing_keys"]:
+                raise InvalidModel(
+                    f'the model in "{folder}" has no trained layer for {task}',
+                    detail=f"Missing weights: {', '.join(sorted(report['missing_keys'])[:5])}.",
+                    hint="Register it for the task it was trained for, or train it with llm_fit().",
+                )
+            self._tokenizer = AutoTokenizer.from_pretrained(str(folder), **common)
+        else:
+            from peft import PeftModel
+
+            weights = str(source.weights_folder(self._base))
+            config = AutoConfig.from_pretrained(str(folder), **common)
+            untrained = model_class.from_pretrained(
+                weights, config=config, ignore_mismatched_sizes=True, **common, **options
             )
-        self._tokenizer = AutoTokenizer.from_pretrained(str(folder), **common)
+            self.model = PeftModel.from_pretrained(untrained, str(folder)).merge_and_unload()
+            self._tokenizer = AutoTokenizer.from_pretrained(weights, **common)
+            self._tokenizer.model_max_length = config.max_tokens
         config = self.model.config
-        labels = [str(config.id2label[number]) for number in range(config.num_labels)]
-        details: dict[str, Any] = {"labels": labels}
-        lowered = [label.lower() for label in labels]
-        if task == "classification" and {"entailment", "contradiction"} <= set(lowered):
-            # A model of natural-language inference classifies by any labels; its own are of no use to callers.
-            details = {"entailment": [lowered.index("entailment"), lowered.index("contradiction")]}
-        if task == "entities":
-            details = {
-                "labels": sorted({tag[2:] if tag[:2] in ("B-", "I-") else tag for tag in labels if tag != "O"}),
-                "tags": labels,
-                "tag_scheme": getattr(config, "tag_scheme", None),
-            }
+        details = label_details(task, config.to_dict())
         if task == "ranking":
             if config.num_labels != 1:
                 raise InvalidModel(
@@ -111,8 +124,6 @@ class Network(torch.nn.Module):
                     hint="Register it for classification, or use a cross-encoder.",
                 )
             details = {}
-        if config.problem_type == "multi_label_classification":
-            details["multi_label"] = True
         return self._meta(task, longest_input(self._tokenizer, config), details)
 
     def _meta(self, task: str, longest: int, details: dict[str, Any], prompts: dict[str, str] | None = None) -> Meta:

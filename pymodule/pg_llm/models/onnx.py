@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tokenizers import Tokenizer
 from pg_llm.models import tokens
 from pg_llm.models.engine import Text, TokenStates, Window
 from pg_llm.models.token_states import pooled
+from pg_llm.models.tokens import Tokenization
 
 # Bytes of weights with which one thread reads a text in milliseconds.
 _SMALL = 128 << 20
@@ -75,15 +77,24 @@ class OnnxModel:
         """The windows of each text, not padded."""
         return self._tokens.encode(texts, overlap)
 
+    def limited(self, max_tokens: int) -> Tokenization:
+        """The model's tokenization, truncated at fewer tokens."""
+        return self._tokens.limited(max_tokens)
+
     def padded(self, batch: Sequence[Window]) -> dict[str, Any]:
         """The network's inputs by their names, int64 of shape (len(batch), longest)."""
         return self._tokens.padded(batch)
 
     def forward(self, batch: Sequence[Window]) -> Any:
         """One output per window; float32 of shape (len(batch), …), or a list where a window has parts."""
+        return self.run(batch, {})
+
+    def run(self, batch: Sequence[Window], others: Mapping[str, Any]) -> Any:
+        """As `forward`, with further inputs of the graph by their names."""
+        inputs = {**self.padded(batch), **others}
         if any(window.parts for window in batch):
-            return pooled(batch, *self._session.run([self._output, _STATES], self.padded(batch)))
-        return self._session.run([self._output], self.padded(batch))[0]
+            return pooled(batch, *self._session.run([self._output, _STATES], inputs))
+        return self._session.run([self._output], inputs)[0]
 
     def token_states(self, text: str) -> list[TokenStates] | None:
         """Of each window of the text what the last layer makes of its tokens; None where the graph does not show it."""
@@ -116,14 +127,14 @@ class SmallOnnxModel(OnnxModel):
             self._threads.submit(started.wait)
         started.wait()
 
-    def forward(self, batch: Sequence[Window]) -> Any:
+    def run(self, batch: Sequence[Window], others: Mapping[str, Any]) -> Any:
         """One output per window; float32 of shape (len(batch), …), or a list of arrays of several lengths."""
         count = min(self._count, len(batch), sum(window.cost for window in batch) // _LEAST_PART)
         if count < 2:
-            return super().forward(batch)
+            return super().run(batch, others)
         size = -(-len(batch) // count)
         parts = [batch[start : start + size] for start in range(0, len(batch), size)]
-        outputs = list(self._threads.map(super().forward, parts))
+        outputs = list(self._threads.map(super().run, parts, itertools.repeat(others)))
         if all(getattr(output, "ndim", 0) == 2 for output in outputs):
             return np.concatenate(outputs)
         return [row for output in outputs for row in output]

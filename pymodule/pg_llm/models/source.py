@@ -89,6 +89,17 @@ def is_encoder(path: Path) -> bool:
     return (path / "modules.json").exists() or is_static(path)
 
 
+def is_adapter(path: Path) -> bool:
+    """Whether the folder holds low-rank adapters of another model, as peft writes them."""
+    return (path / "adapter_config.json").exists()
+
+
+def weights_folder(path: Path) -> Path:
+    """The folder of the transformer itself: sentence-transformers may keep it in a subfolder."""
+    modules = _json(path / "modules.json", [])
+    return path / str(modules[0].get("path", "")) if modules else path
+
+
 def is_lexer(path: Path) -> bool:
     """Whether the folder holds a lexer of Chinese."""
     return all((path / name).is_file() for name in _LEXER)

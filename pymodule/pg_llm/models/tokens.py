@@ -30,6 +30,7 @@ class Tokenization:
         self._pad_id = pad_id
         self._lock = threading.Lock()
         self._tokenizers: dict[int, Tokenizer] = {}
+        self._shorter: dict[int, Tokenization] = {}
 
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
         """The windows of each text; of a pair the second text stands in every window."""
@@ -37,6 +38,15 @@ class Tokenization:
             [_window(part) for part in (encoding, *encoding.overflowing)]
             for encoding in self.tokenizer(overlap).encode_batch(list(texts))
         ]
+
+    def limited(self, max_tokens: int) -> Tokenization:
+        """The same tokenization, truncated at fewer tokens."""
+        if max_tokens >= self._max_tokens:
+            return self
+        with self._lock:
+            if max_tokens not in self._shorter:
+                self._shorter[max_tokens] = type(self)(self._serialized, self._inputs, max_tokens, self._pad_id)
+            return self._shorter[max_tokens]
 
     def padded(self, batch: Sequence[Window]) -> dict[str, Any]:
         """int64 arrays of shape (len(batch), longest), by the model's names for them."""

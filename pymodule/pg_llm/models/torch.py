@@ -19,13 +19,13 @@ class TorchModel:
 
     engine = "torch"
 
-    def __init__(self, folder: Path, task: str, device: str, threads: int) -> None:
+    def __init__(self, folder: Path, task: str, device: str, threads: int, base: Path | None = None) -> None:
         if threads:
             torch.set_num_threads(threads)
         self.task = task
         self.device = device
         self.batch_tokens = 32768 if device == "cuda" else 512
-        self.network = Network(folder, task, device)
+        self.network = Network(folder, task, device, base=base)
         self.pools_parts = task == "embedding"
         self._tokens = self.network.tokenization()
         self.details = self.network.meta.details

@@ -137,12 +137,12 @@ def _register(db: Connection, name: str, base: Model, method: str, result: dict[
         registry.register(db, name, base.task, base.wire["source"], base.wire["revision"], chosen)
         return
     stored = f"database:{result['digest']}"
-    reads_with = None
-    if method == "static" and base.task == "classification":
-        # The head and the vectors that it reads lie in one folder.
-        own = {"source": stored, "digest": result["digest"], "task": "embedding", "revision": None, "options": {}}
-        reads_with = {**base.wire, "base": None, **own}
-    registry.register(db, name, base.task, stored, None, chosen, reads_with)
+    if base.task == "classification" and (method == "static" or base.wire["base"]):
+        # The head and what it reads with lie in one folder.
+        own = {"source": stored, "digest": result["digest"], "task": "embedding", "revision": None, "options": chosen}
+        registry.register(db, name, base.task, stored, None, {}, {**base.wire, "base": None, **own})
+        return
+    registry.register(db, name, base.task, stored, None, chosen)
 
 
 def _ratios(metrics: dict[str, Any]) -> dict[str, Any]:

@@ -49,7 +49,8 @@ def fit(db: Connection, name: str | None, job: TrainingJob, query: str, base: st
         if job.is_private:
             _check_private(db, job, rows, persons, start)
         _warn_of_variants(db, rows, job.task)
-        return _train_and_register(db, "llm_fit", name, job, start, rows, options, persons)
+        command = "llm_tune" if job.trials else "llm_fit"
+        return _train_and_register(db, command, name, job, start, rows, options, persons)
 
 
 def _read(db: Connection, job: TrainingJob, query: str) -> tuple[list[LabelledRow], list[str]]:
@@ -153,14 +154,22 @@ def _train_and_register(
     stored = f"database:{result['digest']}"
     # A contrastive head lies beside its own encoder.
     own = {"source": stored, "digest": result["digest"], "task": "embedding", "revision": None, "options": {}}
-    reads_with = base.wire if job.builds_on_base else {**base.wire, **own} if job.method == "contrastive" else None
+    reads_with = base.wire if job.keeps_base else {**base.wire, **own} if job.method == "contrastive" else None
     registry.register(db, name, _MODEL_TASKS[job.task], stored, None, options or {}, reads_with)
-    _warn_of_baseline(db, name, result["metrics"], job.is_private)
+    metrics = result["metrics"]
+    trials = metrics.pop("trials", [])
+    _warn_of_baseline(db, name, metrics, job.is_private)
     # A digest of private rows would let whoever knows all but one try that one out.
     digest = "" if job.is_private else _rows_digest(rows)
-    training_runs.record(db, name, job.to_wire(), base, result, len(set(persons)) or len(rows), digest)
+    for number, trial in enumerate(trials, 1):
+        tried = {**job.to_wire(), "options": trial.pop("options")}
+        seconds = trial.pop("seconds")
+        of_trial = {"metrics": {"trial": number, **trial}, "digest": None, "seconds": seconds}
+        training_runs.record(db, name, tried, base, of_trial, len(rows), digest)
+    chosen = {**job.to_wire(), "options": metrics.get("options", job.options)}
+    training_runs.record(db, name, chosen, base, result, len(set(persons)) or len(rows), digest)
     lineage.record(db, result["digest"], [text for text, _ in rows])
-    return {"model": name, "method": job.method, "seconds": result["seconds"], **result["metrics"]}
+    return {"model": name, "method": job.method, "seconds": result["seconds"], **metrics}
 
 
 def _label_counts(rows: Sequence[LabelledRow], task: str) -> Counter[str]:
@@ -187,7 +196,7 @@ def _warn_of_baseline(db: Connection, name: str, metrics: dict[str, Any], is_pri
     score, baseline = metrics["micro_f1"], metrics["baseline_f1"]
     # Of a private training the score may be as high by the noise of its counts.
     if score - metrics.get("micro_f1_noise", 0.0) <= baseline:
-        rows = metrics["validation_rows"]
+        rows = metrics.get("test_rows", metrics["validation_rows"])
         constant = f"the same answer for every row has {baseline:.2f}" if baseline else "it finds nothing there"
         db.warning(
             f'model "{name}" has learnt next to nothing: its micro F1 on the {rows} rows kept back is {score:.2f},'

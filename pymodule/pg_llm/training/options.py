@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pg_llm import options
@@ -19,6 +19,8 @@ METHODS = {
 # These train a layer on what another model, which stays as it is, makes of the texts.
 _HEAD_METHODS = ("head", "self_train")
 _GRADIENT = ("finetune", "lora")
+# Of relations the rows are pairs in sentences, which are not split a third time.
+_SEARCHED = ("classify", "tag", "entities")
 
 OPTIONS = {
     "validation": Option(
@@ -75,12 +77,17 @@ _OF_TASKS = {"augment": ("classify", "tag"), "label_smoothing": ("classify",)}
 
 @dataclass(frozen=True, slots=True)
 class TrainingJob:
-    """What is trained and how; `entities_model` is the recognizer that a relations model reads with."""
+    """What is trained and how; `entities_model` is the recognizer that a relations model reads with.
+
+    With `trials`, so many combinations of the options but for the `fixed` ones are tried.
+    """
 
     task: str
     method: str
     options: dict[str, Any] = field(default_factory=dict)
     entities_model: str | None = None
+    trials: int = 0
+    fixed: tuple[str, ...] = ()
 
     @classmethod
     def checked(cls, task: str, method: str | None, given: dict[str, Any]) -> TrainingJob:
@@ -115,6 +122,23 @@ class TrainingJob:
                 )
         return cls(task, chosen, options.check(OPTIONS, chosen, hyperparameters), entities_model)
 
+    @classmethod
+    def searched(cls, task: str, method: str | None, given: dict[str, Any], trials: int) -> TrainingJob:
+        """A job that tries combinations of the options that are not given. Raises InvalidInput."""
+        if task not in _SEARCHED:
+            raise InvalidInput(f'there is no search for "{task}"', hint=f"Tasks are: {', '.join(_SEARCHED)}.")
+        chosen = method or _GRADIENT[0]
+        if chosen not in _GRADIENT:
+            raise InvalidInput(
+                f'there is nothing to search for with the method "{chosen}"',
+                hint=f"Methods are: {', '.join(_GRADIENT)}.",
+            )
+        if "epsilon" in given:
+            raise InvalidInput(
+                'option "epsilon" does not go with a search', hint="Each trial would spend it; train with llm_fit()."
+            )
+        return replace(cls.checked(task, chosen, given), trials=trials, fixed=tuple(sorted(given)))
+
     @property
     def is_private(self) -> bool:
         """Whether it is trained with differential privacy."""
@@ -131,13 +155,19 @@ class TrainingJob:
         return self.method in _HEAD_METHODS and self.task != "entities"
 
     @property
+    def keeps_base(self) -> bool:
+        """Whether the trained model needs the base model's files beside its own."""
+        return self.builds_on_base or (self.method == "lora" and not self.is_private)
+
+    @property
     def reads_vectors(self) -> bool:
         """Whether embeddings of the texts are all that it reads of them."""
         return self.builds_on_base and self.task != "relations"
 
     def to_wire(self) -> dict[str, Any]:
         """The job as the training process reads it."""
-        return {"task": self.task, "method": self.method, "options": self.options}
+        search = {"trials": self.trials, "fixed": list(self.fixed)} if self.trials else {}
+        return {"task": self.task, "method": self.method, "options": self.options, **search}
 
 
 def _private_options(task: str, method: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class Session:
 def session(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Session:
     session = Session(request.param)
     monkeypatch.setattr(OnnxModel, "__init__", lambda self, folder, threads: None)
-    monkeypatch.setattr(OnnxModel, "forward", lambda self, batch: session.forward(self, batch))
+    monkeypatch.setattr(OnnxModel, "run", lambda self, batch, others: session.forward(self, batch))
     return session
 
 

@@ -135,9 +135,36 @@ def test_a_model_is_trained_stored_registered_and_recorded(
 
 
 def test_a_fine_tuned_model_reads_with_no_other(db: FakeConnection, trainer: Trainer) -> None:
-    fit(db, method="lora", options={"epochs": 2})
+    fit(db, method="finetune", options={"epochs": 2})
     assert db.asked("INSERT INTO llm.model (name")[0].values[8] is None
     assert trainer.jobs[0]["options"]["epochs"] == 2
+
+
+def test_adapters_read_with_the_network_that_they_are_of(db: FakeConnection, trainer: Trainer) -> None:
+    fit(db, method="lora")
+    assert json.loads(db.asked("INSERT INTO llm.model (name")[0].values[8])["name"] == "minilm"
+    assert trainer.rows == ROWS
+
+
+def test_each_trial_of_a_search_is_recorded_before_what_it_made(db: FakeConnection, trainer: Trainer) -> None:
+    told = [{"options": {"warmup": share}, "seconds": 1.0, "score": share, "is_pruned": False} for share in (0.1, 0.2)]
+    trainer.result["metrics"] = {
+        **trainer.result["metrics"],
+        "test_rows": 2,
+        "options": {"warmup": 0.2},
+        "trials": told,
+    }
+    found = face.llm_tune.__wrapped__(db, "moods", "classify", QUERY, None, None, 2, {"seed": 1})
+    assert (found["options"], "trials" in found) == ({"warmup": 0.2}, False)
+    (job,) = trainer.jobs
+    assert (job["method"], job["trials"], job["fixed"]) == ("finetune", 2, ["seed"])
+    runs = [
+        (run.values[5], json.loads(run.values[8]), json.loads(run.values[9])) for run in db.asked("INSERT INTO llm.run")
+    ]
+    assert [digest for digest, *_ in runs] == [None, None, "d" * 64]
+    assert [options["warmup"] for _, options, _ in runs] == [0.1, 0.2, 0.2]
+    assert [measured.get("trial") for *_, measured in runs] == [1, 2, None]
+    assert "trials" not in runs[2][2]
 
 
 def test_many_rows_and_those_of_other_methods_are_not_embedded_before(

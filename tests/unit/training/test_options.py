@@ -97,3 +97,23 @@ def test_what_privacy_does_not_go_with(task: str, method: str, given: dict[str, 
     with pytest.raises(InvalidInput, match=message) as caught:
         TrainingJob.checked(task, method, given)
     assert caught.value.hint
+
+
+def test_what_is_searched_is_what_was_not_given() -> None:
+    job = TrainingJob.searched("classify", "lora", {"rank": 4, "seed": 1}, 5)
+    assert job.to_wire() == {
+        "task": "classify",
+        "method": "lora",
+        "options": job.options,
+        "trials": 5,
+        "fixed": ["rank", "seed"],
+    }
+    assert job.keeps_base
+    assert not TrainingJob.searched("entities", None, {}, 1).keeps_base
+    for task, method, given, says in (
+        ("relations", None, {}, "no search for"),
+        ("classify", "head", {}, "nothing to search for"),
+        ("classify", "lora", {"epsilon": 3}, "does not go with a search"),
+    ):
+        with pytest.raises(InvalidInput, match=says):
+            TrainingJob.searched(task, method, given, 5)

@@ -56,14 +56,14 @@ def _load(spec: ModelSpec) -> Any:
         def by_torch(each: ModelSpec) -> Any:
             options = {name: value for name, value in each.options.items() if name != "precision"}
             # The host may hold the GPU's memory.
-            _loaded["encoder"] = loading.load(
-                replace(each, options={**options, "engine": "torch", "device": "cpu"}), 0, by_torch
-            )
-            return _loaded["encoder"]
+            model = loading.load(replace(each, options={**options, "engine": "torch", "device": "cpu"}), 0, by_torch)
+            if isinstance(model, TorchModel):
+                _loaded["encoder"] = model
+            return model
 
-        _loaded["model"] = loading.load(spec, 0, by_torch) if spec.base else by_torch(spec)
+        _loaded["model"] = by_torch(spec)
         _loaded["key"] = spec.key
-    if not isinstance(_loaded["encoder"], TorchModel):
+    if "encoder" not in _loaded:
         raise Error(f'model "{spec.name}" is not run by torch')
     return _loaded["model"]
 

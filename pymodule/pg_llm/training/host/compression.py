@@ -33,7 +33,7 @@ _DIMENSIONS: Final = {"embedding": 256, "classification": 128}
 def run(job: dict[str, Any], rows: list[Example], folder: Path, report: Report) -> dict[str, Any]:
     """Save the compressed model; returns size, speed and quality of both on texts that were kept back.
 
-    `options` of the result are those that the model is registered with. The methods int8 and int4 save nothing.
+    `options` of the result are those of what reads the texts. The methods int8 and int4 save nothing.
     """
     base, method, options = ModelSpec.from_wire(job["base"]), job["method"], job["options"]
     training, held_out = dataset.split(rows, _KEPT_BACK)
@@ -62,7 +62,7 @@ def run(job: dict[str, Any], rows: list[Example], folder: Path, report: Report) 
     least = options["min_quality"] * measures["before"]["quality"]
     if method not in ("int8", "int4") and (job.get("is_trial") or measures["after"]["quality"] < least):
         loading.discard_exports(source.digest(folder))
-    return {**measures, "options": made.options}
+    return {**measures, "options": (made.base or made.to_wire())["options"]}
 
 
 class _Loaded:
@@ -136,6 +136,27 @@ def _saved(task: str, folder: Path, base: dict[str, Any] | None = None) -> Model
 def _smaller_network(
     teacher: _Loaded, training: Sequence[Example], method: str, options: dict[str, Any], folder: Path, report: Report
 ) -> ModelSpec:
+    """A network of fewer or narrower layers; on that of a head a new head, which lies beside it."""
+    spec = teacher.spec
+    if not (spec.base and (source.folder(spec) / "head.json").exists()):
+        _shrink(teacher, training, method, options, folder, report)
+        return _saved(spec.task, folder)
+    _shrink(_Loaded(ModelSpec.from_wire(spec.base)), training, method, options, folder, report)
+    own = _saved("embedding", folder)
+    vectors = head.embed(loading.load(own, 0, _refuse_base), [example.text for example in training], report)
+    multi_label = bool(teacher.engine.details["multi_label"])
+    head.fit(vectors, training, multi_label, options.get("seed", 0)).save(folder)
+    return ModelSpec("compressed", spec.task, f"path:{folder}", base=own.to_wire())
+
+
+def _refuse_base(spec: ModelSpec) -> Engine:
+    raise InvalidInput(f'the model "{spec.name}" builds on another model')
+
+
+def _shrink(
+    teacher: _Loaded, training: Sequence[Example], method: str, options: dict[str, Any], folder: Path, report: Report
+) -> None:
+    """Save what the method makes of the teacher's network."""
     from pg_llm.training.host.student import Student
 
     spec = teacher.spec
@@ -156,7 +177,6 @@ def _smaller_network(
         targets = outputs if spec.task == "embedding" else teacher.probabilities(outputs)
         student.learn(texts, targets, options["epochs"], options["seed"], report)
     student.save(folder)
-    return _saved(spec.task, folder)
 
 
 def _texts(training: Sequence[Example], task: str) -> list[str]:
@@ -176,13 +196,21 @@ def _static_classifier(
     table, tokenizer = distillation.input_vectors(teacher.spec, options["dimensions"] or _DIMENSIONS["classification"])
     texts = [example.text for example in training]
     probabilities = teacher.probabilities(head.outputs(teacher.engine, texts, report))
+    # From both, teacher and labels, more is learnt than from one (Hinton, Vinyals and Dean 2015).
+    targets = (probabilities + _truths(training, labels)) / 2
     student = StaticClassifier(table, tokenizer, len(labels), options["seed"])
-    student.learn(texts, probabilities, report, multi_label=multi_label)
+    student.learn(texts, targets, report, multi_label=multi_label)
     learnt, weights, bias = student.tensors()
     distillation.save(folder, learnt.astype(np.float16), tokenizer)
     head.Head(labels, multi_label, weights, bias, 1.0).save(folder)
     own = ModelSpec("compressed", "embedding", f"path:{folder}").to_wire()
     return _saved("classification", folder, own)
+
+
+def _truths(examples: Sequence[Example], labels: Sequence[str]) -> Any:
+    """A row of zeros and ones for each example; a label that the teacher does not know is none."""
+    truths = [{example.truth} if isinstance(example.truth, str) else set(example.truth) for example in examples]
+    return np.array([[float(label in truth) for label in labels] for truth in truths])
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pg_llm.errors import Error
 from pg_llm.models import source
@@ -14,8 +15,11 @@ from pg_llm.runtime.training.dataset import Example
 from pg_llm.runtime.training.report import Report
 from pg_llm.training.host import augmentation, entity_pair_examples
 
+if TYPE_CHECKING:
+    from pg_llm.training.host.transformer import Transformer
+
 # With so many rows or fewer a transformer is trained again on all of them. Of so few the best epoch is found by luck.
-_REFITTED_ROWS = 1000
+REFITTED_ROWS = 1000
 
 
 def run(job: dict[str, Any], rows: list[Example], folder: Path, report: Report) -> dict[str, Any]:
@@ -24,6 +28,10 @@ def run(job: dict[str, Any], rows: list[Example], folder: Path, report: Report) 
         from pg_llm.training.host import private_training
 
         return private_training.run(job, rows, folder, report)
+    if "trials" in job:
+        from pg_llm.training.host import tuning
+
+        return tuning.run(job, rows, folder, report)
     labelled = [row for row in rows if row.truth is not None]
     training, validation = dataset.split(labelled, job["options"]["validation"])
     counts = {"training_rows": len(training), "validation_rows": len(validation)}
@@ -148,10 +156,30 @@ def _fine_tune(
     job: dict[str, Any], training: list[Example], validation: list[Example], folder: Path, report: Report
 ) -> dict[str, Any]:
     from pg_llm.training.host import schedule, token_head
-    from pg_llm.training.host.transformer import Transformer
 
     report("loading", 0, 1)
     examples = training + validation
+    model = untrained(job, examples)
+    if job["method"] == "head":
+        metrics = token_head.train(model, training, validation, report)
+        model.save(folder, job["base"]["digest"])
+        return metrics
+    plan = schedule.of(job["task"], job["method"], len(training), job["options"])
+    copies, seed = job["options"].get("augment", 0), job["options"]["seed"]
+    scratch = folder.parent / checkpoints.FOLDER
+    augmented = augmentation.augmented(training, copies, seed)
+    metrics = model.train(augmented, validation, job["method"], plan, scratch, report)
+    if len(examples) <= REFITTED_ROWS:
+        # Measured on rows that it did not see; in the model that is kept none of the few is spared.
+        model.refit(augmentation.augmented(examples, copies, seed), job["method"], plan, scratch, report)
+    model.save(folder, job["base"]["digest"])
+    return metrics
+
+
+def untrained(job: dict[str, Any], examples: Sequence[Example]) -> Transformer:
+    """The base model with a new layer for the labels of the examples."""
+    from pg_llm.training.host.transformer import Transformer
+
     if job["task"] == "classify":
         labels = sorted({example.truth for example in examples})
     elif job["task"] == "tag":
@@ -159,21 +187,7 @@ def _fine_tune(
     else:
         labels = sorted({entity[0] for example in examples for entity in example.truth})
     base = source.folder(ModelSpec.from_wire(job["base"]))
-    model = Transformer(base, job["task"], labels, {"max_tokens": 0, **job["options"]}, job.get("negative_label"))
-    if job["method"] == "head":
-        metrics = token_head.train(model, training, validation, report)
-        model.save(folder)
-        return metrics
-    plan = schedule.of(job["task"], job["method"], len(training), job["options"])
-    copies, seed = job["options"].get("augment", 0), job["options"]["seed"]
-    scratch = folder.parent / checkpoints.FOLDER
-    augmented = augmentation.augmented(training, copies, seed)
-    metrics = model.train(augmented, validation, job["method"], plan, scratch, report)
-    if len(examples) <= _REFITTED_ROWS:
-        # Measured on rows that it did not see; in the model that is kept none of the few is spared.
-        model.refit(augmentation.augmented(examples, copies, seed), job["method"], plan, scratch, report)
-    model.save(folder)
-    return metrics
+    return Transformer(base, job["task"], labels, {"max_tokens": 0, **job["options"]}, job.get("negative_label"))
 
 
 def _refuse_base(spec: Any) -> Any:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from transformers import (
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
@@ -25,6 +26,7 @@ from transformers import (
 
 from pg_llm.classify.host import bio_tags
 from pg_llm.errors import InvalidInput
+from pg_llm.models import source
 from pg_llm.models.engine import Window
 from pg_llm.models.network import longest_input, tokenization
 from pg_llm.models.spec import IOB2
@@ -40,6 +42,9 @@ _Result = TypeVar("_Result")
 _BATCH = 32
 # The label that the loss of PyTorch leaves out.
 _IGNORED = -100
+_MEASURES = ("micro_f1", "macro_f1", "weighted_f1", "baseline_f1")
+# A layer of one of many blocks: `encoder.layer.3.output.dense`.
+_IN_BLOCK = re.compile(r"\.\d+\.")
 # A training of fewer rows is done again as fast as it would be resumed.
 _RESUMED_ROWS = 1000
 
@@ -54,7 +59,7 @@ class Transformer:
         # Stands for no label, and is not counted in the metrics.
         self._negative_label = negative_label
         self._options = options
-        self._base = _weights_folder(base)
+        self._base = source.weights_folder(base)
         self.labels = bio_tags.tags(labels) if task == "entities" else list(labels)
         self._tokenizer = AutoTokenizer.from_pretrained(str(self._base), trust_remote_code=False, local_files_only=True)
         self._model = self._untrained()
@@ -72,13 +77,19 @@ class Transformer:
         schedule: Schedule,
         scratch: Path,
         report: Report,
+        is_poor: Callable[[int, float], bool] | None = None,
     ) -> dict[str, Any]:
-        """The best epoch's metrics on the validation rows; its weights are restored (early stopping)."""
+        """The best epoch's metrics on the validation rows; its weights are restored (early stopping).
+
+        `is_poor` is asked after each epoch, with its number and score, whether to go on is a waste.
+        """
         items = self.windows(validation)
         measuring = {
             "eval_dataset": items,
             "compute_metrics": lambda predicted: self._metrics(validation, items, predicted.predictions),
         }
+        if is_poor is not None:
+            measuring["callbacks"] = [_PruningCallback(is_poor)]
         trainer = self._fit(training, method, schedule, scratch, report, measuring)
         evaluations = [entry for entry in trainer.state.log_history if "eval_score" in entry]
         # Of equals the last: where nothing was learnt yet, longer is better.
@@ -86,8 +97,20 @@ class Transformer:
         epochs = [
             {"epoch": entry["epoch"], "loss": entry["eval_loss"], "score": entry["eval_score"]} for entry in evaluations
         ]
-        names = ("micro_f1", "macro_f1", "weighted_f1", "baseline_f1")
-        return {**{name: best[f"eval_{name}"] for name in names}, "best_epoch": best["epoch"], "epochs": epochs}
+        return {**{name: best[f"eval_{name}"] for name in _MEASURES}, "best_epoch": best["epoch"], "epochs": epochs}
+
+    def evaluate(self, examples: list[Example]) -> dict[str, float]:
+        """The metrics on other rows."""
+        items = self.windows(examples)
+        collate = self._collator()
+        logits: list[Any] = []
+        self._model.eval()
+        for start in range(0, len(items), _BATCH):
+            batch = collate([dict(item) for item in items[start : start + _BATCH]])
+            with torch.inference_mode():
+                logits += list(self._model(**batch).logits.float().cpu().numpy())
+        metrics = self._metrics(examples, items, logits)
+        return {name: metrics[name] for name in _MEASURES}
 
     def refit(self, examples: list[Example], method: str, schedule: Schedule, scratch: Path, report: Report) -> None:
         """Train anew on all examples, to the end of the schedule and without measuring."""
@@ -104,7 +127,7 @@ class Transformer:
             batch = collate([items[number] for number in numbers])
             return module(**{name: values for name, values in batch.items() if name != "labels"}).logits
 
-        self._add_adapters()
+        self._add_adapters(merged=True)
         result = fit(self._model.train(), forward)
         self._model = self._model.merge_and_unload()
         return result
@@ -122,10 +145,17 @@ class Transformer:
                 found.append({(self.labels[number],) for number in best})
         return found
 
-    def save(self, folder: Path) -> None:
-        """Configuration, tokenizer and safetensors."""
-        self._model.save_pretrained(folder)
-        self._tokenizer.save_pretrained(folder)
+    def save(self, folder: Path, base_digest: str | None = None) -> None:
+        """Configuration and safetensors, and the tokenizer; of adapters their weights alone, and whose they are."""
+        if not isinstance(self._model, PeftModel):
+            self._model.save_pretrained(folder)
+            self._tokenizer.save_pretrained(folder)
+            return
+        self._model.config.max_tokens = self._tokenizer.model_max_length
+        self._model.config.save_pretrained(folder)
+        self._model.peft_config["default"].base_model_name_or_path = base_digest
+        # They are as they were; peft would ask a hub whether they are.
+        self._model.save_pretrained(folder, save_embedding_layers=False)
 
     def _untrained(self) -> Any:
         """The base model with a new layer, the same one every time."""
@@ -164,6 +194,7 @@ class Transformer:
         steps = schedule.epochs * math.ceil(len(examples) / schedule.batch_size)
         each_epoch = "epoch" if measuring else "no"
         callbacks = [EarlyStoppingCallback(schedule.patience)] if measuring else []
+        callbacks += measuring.pop("callbacks", [])
         trainer = _Trainer(
             self._options.get("adversarial", 0.0),
             model=self._model,
@@ -173,7 +204,7 @@ class Transformer:
                 num_train_epochs=schedule.epochs,
                 learning_rate=schedule.learning_rate,
                 per_device_train_batch_size=schedule.batch_size,
-                per_device_eval_batch_size=32,
+                per_device_eval_batch_size=_BATCH,
                 warmup_steps=int(self._options["warmup"] * steps),
                 weight_decay=self._options["weight_decay"],
                 label_smoothing_factor=self._options.get("label_smoothing", 0.0),
@@ -200,21 +231,26 @@ class Transformer:
         _silence(trainer)
         checkpoint = checkpoints.last(scratch) if measuring else None
         trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
-        self._model = trainer.model.merge_and_unload() if method == "lora" else trainer.model
+        self._model = trainer.model
         return trainer
 
-    def _add_adapters(self) -> None:
-        from peft import LoraConfig, TaskType, get_peft_model
+    def _add_adapters(self, *, merged: bool = False) -> None:
+        """Adapters of the linear layers of each block, and the layers after the blocks, which are trained whole.
 
+        Where all are merged at the end, of the latter only the new one is.
+        """
         task_type = TaskType.TOKEN_CLS if self._task == "entities" else TaskType.SEQ_CLS
         rank = self._options["rank"]
+        linear = [name for name, module in self._model.named_modules() if isinstance(module, torch.nn.Linear)]
+        after = ["classifier", "score"] if merged else [name for name in linear if not _IN_BLOCK.search(name)]
         config = LoraConfig(
             task_type=task_type,
             r=rank,
             lora_alpha=2 * rank,
             lora_dropout=0.05,
             target_modules="all-linear",
-            exclude_modules=["classifier", "score"],
+            exclude_modules=after,
+            modules_to_save=None if merged else after,
         )
         self._model = get_peft_model(self._model, config)
 
@@ -335,6 +371,17 @@ class _Trainer(Trainer):  # type: ignore[misc]  # the library has no types
         return loss
 
 
+class _PruningCallback(TrainerCallback):  # type: ignore[misc]  # the library has no types
+    """Ends a training that is not worth its time."""
+
+    def __init__(self, is_poor: Callable[[int, float], bool]) -> None:
+        self._is_poor = is_poor
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any) -> None:
+        if self._is_poor(round(state.epoch), metrics["eval_score"]):
+            control.should_training_stop = True
+
+
 class _ProgressCallback(TrainerCallback):  # type: ignore[misc]  # the library has no types
     """Reports epoch, step and loss."""
 
@@ -357,12 +404,3 @@ def _silence(trainer: Trainer) -> None:
     from transformers.trainer_callback import PrinterCallback
 
     trainer.remove_callback(PrinterCallback)
-
-
-def _weights_folder(base: Path) -> Path:
-    """The folder of the transformer itself: sentence-transformers may keep it in a subfolder."""
-    modules = base / "modules.json"
-    if modules.exists():
-        first = json.loads(modules.read_text(encoding="utf-8"))[0]
-        return base / str(first.get("path", ""))
-    return base
