@@ -41,7 +41,13 @@ class _Column:
         if value is None:
             return None
         if self.is_text:
-            return self.levels.setdefault(value, len(self.levels))
+            place = self.levels.setdefault(value, len(self.levels))
+            if place == _MOST_LEVELS:
+                raise InvalidInput(
+                    f'"{self.name}" has more values than the {_MOST_LEVELS} that can be adjusted for',
+                    hint="Group them in the query, a city by its region.",
+                )
+            return place
         number = float(value)
         if math.isfinite(number) and abs(number) > _LARGEST:
             raise InvalidInput(f'"{self.name}" has the value {number:g}, which is too large')
@@ -147,12 +153,6 @@ def _check(columns: Sequence[_Column], instruments: Sequence[_Column], null_rows
     outcome, treatment, *others = columns
     rows = len(outcome.values)
     least = max(_LEAST_ROWS, _ROWS_PER_NUMBER * sum(column.width() for column in others))
-    for column in others:
-        if len(column.levels) > _MOST_LEVELS:
-            raise InvalidInput(
-                f'"{column.name}" has {len(column.levels):,} values, and at most {_MOST_LEVELS} can be adjusted for',
-                hint="Group them in the query, a city by its region.",
-            )
     if rows < least:
         without = f"; {null_rows:,} lack a value" if null_rows else ""
         raise InvalidInput(

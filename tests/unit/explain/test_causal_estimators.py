@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -139,17 +140,30 @@ def test_how_strong_a_hidden_confounder_must_be() -> None:
     assert hidden["interval"] == pytest.approx(0.491, abs=0.02)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("method", "rows", "truth"),
-    [
-        ("doubly_robust", lambda seed: given_by_a_confounder(seed, effect=0.0), 0.0),
-        ("partially_linear", lambda seed: amounts(seed, effect=0.0), 0.0),
-        ("instrumental_variable", lambda seed: with_instruments(seed, 0.3), 1.0),
-    ],
-)
+SAMPLES = [
+    ("doubly_robust", lambda seed: given_by_a_confounder(seed, effect=0.0), 0.0, "linear"),
+    ("partially_linear", lambda seed: amounts(seed, effect=0.0), 0.0, "quadratic"),
+    ("instrumental_variable", lambda seed: with_instruments(seed, 0.3), 1.0, "linear"),
+]
+VARIABLES = ("treatment", "outcome", "outcome if treated", "outcome if untreated", "instrument 1")
+
+
+def held(method: str, rows: Callable[[int], Sample], truth: float) -> int:
+    """How many intervals of a hundred hold the truth."""
+    return sum(holds(causal_estimators.estimate(method, rows(seed)), truth) for seed in range(1000, 1100))
+
+
+@pytest.mark.parametrize(("method", "rows", "truth", "learner"), SAMPLES)
 def test_intervals_hold_the_truth_in_ninety_of_a_hundred_samples(
-    method: str, rows: Callable[[int], Sample], truth: float
+    method: str, rows: Callable[[int], Sample], truth: float, learner: str
 ) -> None:
-    found = [holds(causal_estimators.estimate(method, rows(seed)), truth) for seed in range(1000, 1100)]
-    assert sum(found) >= 90
+    learners = dict.fromkeys(VARIABLES, learner)
+    assert held(method, lambda seed: replace(rows(seed), learners=learners), truth) >= 90
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "rows", "truth", "learner"), SAMPLES)
+def test_so_they_do_with_the_learner_that_errs_least(
+    method: str, rows: Callable[[int], Sample], truth: float, learner: str
+) -> None:
+    assert held(method, rows, truth) >= 90
