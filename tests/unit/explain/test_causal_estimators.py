@@ -118,7 +118,7 @@ def test_no_overlap_is_refused() -> None:
         causal_estimators.estimate("partially_linear", sample(generator.normal(size=400), 2 * x[:, 0] + 1, x))
 
 
-def test_a_true_effect_is_not_refuted_and_one_from_leaking_rows_is() -> None:
+def test_a_true_effect_is_not_refuted_and_another_one_is() -> None:
     rows = given_by_a_confounder(7)
     found = causal_estimators.estimate("doubly_robust", rows)
     refutations = refutation.refute("doubly_robust", rows, found)
