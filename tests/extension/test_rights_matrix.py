@@ -114,6 +114,7 @@ llm_reliability('topic', '{rows}')                                      ok      
 llm_privacy_report('topic', '{rows}', '{rows}')                         ok        ok    ok      42501 42501
 llm_robustness('topic', '{rows}')                                       ok        ok    ok      42501 42501
 llm_drift('topic', 'SELECT body FROM shop.note', 'VALUES (1)')          22023     22023 22023   42501 42501
+llm_effect('SELECT id, 1 AS t FROM shop.note', 't', 'id', '{}')         22023     22023 22023   42501 42501
 llm_calibrate('topic', '{rows}')                                        ok        42501 42501   42501 42501
 llm_promote('topic', 'topic', '{rows}')                                 22023     42501 42501   42501 42501
 llm_fit_recommender('x', 'shop.event', 'u', 'i', 't')                   ok        42501 42501   42501 42501

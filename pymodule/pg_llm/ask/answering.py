@@ -10,6 +10,7 @@ from pg_llm import settings
 from pg_llm.ask import (
     calibration,
     candidates,
+    causality,
     context,
     explanation,
     follow_up,
@@ -192,5 +193,8 @@ def _best_outcome(
     row_count = calibration.sample_row_count(db) if writer is not None else 0
     gathered, scope = context.gather(db, question, tables, path, row_count, before)
     if not gathered.schema.tables and not gathered.examples:
-        return voting.no_outcome(question, scope)
+        return voting.no_outcome(question, scope, voting.NO_TABLE)
+    # Where a question like it was taught, a person has said what answers it.
+    if causality.asks_for_effect(gathered.question) and not gathered.examples:
+        return voting.no_outcome(gathered.question, scope, causality.REASON)
     return voting.settle(db, gathered, scope, candidates.propose(gathered, writer), writer, threshold)

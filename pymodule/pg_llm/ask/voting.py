@@ -92,10 +92,12 @@ class Group:
         return any(member.source == source for member in self.members)
 
 
-def no_outcome(question: str, scope: Scope) -> Outcome:
-    """The outcome of a question that there are no tables for."""
-    nothing = "there is no table that you may read and that the question may be about"
-    doubt = explanation.join(nothing, scope.selection.exclusion_note)
+NO_TABLE = "there is no table that you may read and that the question may be about"
+
+
+def no_outcome(question: str, scope: Scope, reason: str) -> Outcome:
+    """The outcome of a question that no query is looked for."""
+    doubt = explanation.join(reason, scope.selection.exclusion_note)
     return Outcome(None, 0.0, None, "", doubt, False, question=question)
 
 

@@ -28,6 +28,7 @@ TASKS = {
     "classification": "pg_llm.classify.host.classification",
     "cleaning": "pg_llm.cleaning.host.values",
     "drift": "pg_llm.training.host.drift",
+    "effect": "pg_llm.explain.host.effect",
     "embedding": "pg_llm.search.host.embedding",
     "entities": "pg_llm.classify.host.entities",
     "entity_patterns": "pg_llm.classify.host.entity_patterns",
