@@ -18,7 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = ROOT / "pyproject.toml"
 LOCK = Path(__file__).with_name("requirements.lock")
 # What is of no use without PyTorch, or would bring it along.
-NEEDS_TORCH = frozenset("accelerate captum onnxscript opacus peft pykeen sentence-transformers torch transformers".split())
+NEEDS_TORCH = frozenset(
+    "accelerate captum onnxscript opacus peft pykeen sentence-transformers torch transformers".split()
+)
 HEADER = """\
 # Made by ./run lock, for Python {python} on x86_64 with PyTorch for the CPU. Elsewhere pyproject.toml's ranges hold.
 # requirements: {digest}
