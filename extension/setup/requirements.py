@@ -19,7 +19,7 @@ PYPROJECT = ROOT / "pyproject.toml"
 LOCK = Path(__file__).with_name("requirements.lock")
 # What is of no use without PyTorch, or would bring it along.
 NEEDS_TORCH = frozenset(
-    "accelerate captum onnxscript optuna peft pykeen sentence-transformers torch transformers".split()
+    "accelerate captum onnxscript opacus optuna peft pykeen sentence-transformers torch transformers".split()
 )
 HEADER = """\
 # Made by ./run lock, for Python {python} on x86_64 with PyTorch for the CPU. Elsewhere pyproject.toml's ranges hold.

@@ -1,7 +1,7 @@
 """What training with differential privacy costs: the section of a package by its description, without and with it.
 
 Descriptions whose MD5 begins with 0, 1 or 2 are put away; the defaults were chosen on the others. A private training is
-another one every time, so the mean of some is told. PART=head or lora measures one method; lora takes half an hour.
+another one every time, so the mean of some is told. PART=head or lora measures one method; lora takes long.
 """
 
 from __future__ import annotations

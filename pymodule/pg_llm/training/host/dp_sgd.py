@@ -7,6 +7,7 @@ from a seed: who knew a seed could take the noise off again.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from opacus.accountants.utils import get_noise_multiplier
 from opacus.grad_sample import GradSampleModule
 from opacus.optimizers import DPOptimizer
 
-from pg_llm.errors import InvalidInput
+from pg_llm.errors import Error, InvalidInput
 from pg_llm.runtime.training.report import Report
 from pg_llm.training.host.schedule import PrivatePlan
 
@@ -83,7 +84,10 @@ def train(
             private.zero_grad()
     wrapped.remove_hooks()
     spent = accountant.get_epsilon(delta, alphas=_ORDERS)
-    return Spent(round(float(spent), 4), delta, round(noise_multiplier, 4))
+    if not spent <= epsilon:
+        raise Error(f"the training has spent an epsilon of {spent:g}, and {epsilon:g} was allowed")
+    # Upwards: less would be a promise that does not hold.
+    return Spent(min(epsilon, math.ceil(spent * 1e4) / 1e4), delta, round(noise_multiplier, 4))
 
 
 def calibrate(plan: PrivatePlan, epsilon: float, delta: float) -> float:
