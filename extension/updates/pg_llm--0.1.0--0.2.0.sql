@@ -221,6 +221,28 @@ SELECT f.graph, f.path, f.part, f.content
 FROM llm.all_graph_model_file AS f
 WHERE f.graph IN (SELECT g.id FROM llm.graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER);
 
+-- In no dump: whoever restores one would choose who may learn from which rows. How many rounds were asked for is in no
+-- table, as a ROLLBACK would give them back.
+CREATE TABLE llm.federation (
+    id pg_catalog.uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
+    name pg_catalog.text NOT NULL UNIQUE,
+    owner pg_catalog.regrole NOT NULL,
+    role pg_catalog.regrole NOT NULL,
+    query pg_catalog.text NOT NULL,
+    task pg_catalog.text NOT NULL,
+    labels pg_catalog.text[] NOT NULL,
+    base pg_catalog.text NOT NULL,
+    base_digest pg_catalog.text NOT NULL,
+    rounds pg_catalog.int4 NOT NULL,
+    options pg_catalog.jsonb NOT NULL,
+    peer_keys pg_catalog.text[]
+);
+COMMENT ON TABLE llm.federation IS 'Agreements on federated training: who may learn from which rows of whom; written by llm_allow_federation()';
+COMMENT ON COLUMN llm.federation.owner IS 'The role whose rights the query is read with';
+COMMENT ON COLUMN llm.federation.role IS 'Whose members may ask for gradients';
+COMMENT ON COLUMN llm.federation.peer_keys IS 'The public keys of the other peers; without NULL nothing is told that is not masked with them';
+COMMENT ON COLUMN llm.federation.base_digest IS 'SHA-256 of the embedding model''s files';
+
 -- Functions whose parameters or results are others now, and new ones.
 
 -- Without SET search_path: the taught SQL is looked up as the caller sees it.
@@ -1273,6 +1295,66 @@ CREATE FUNCTION llm_privacy_report(model text, members text, non_members text) R
 LANGUAGE plpython3u VOLATILE ROWS 1
 AS $$ from pg_llm.functions import evaluation; return evaluation.llm_privacy_report(model, members, non_members) $$;
 COMMENT ON FUNCTION llm_privacy_report IS 'How well an attack by its loss tells which rows a classifier has learnt from: 0.5 is chance.';
+
+-- Without SET search_path, so that the query means what it means to the caller; what follows it is pinned inside.
+CREATE FUNCTION llm_effect(
+    query text, treatment text, outcome text, confounders text[], instruments text[] DEFAULT NULL,
+    method text DEFAULT 'auto'
+) RETURNS TABLE (
+    estimate double precision, low double precision, high double precision, unadjusted double precision, rows bigint,
+    null_rows bigint, method text, refutations jsonb, assumptions text
+)
+LANGUAGE plpython3u VOLATILE COST 1000000 ROWS 1
+AS $$ from pg_llm.functions import effect; return effect.llm_effect(query, treatment, outcome, confounders, instruments, method) $$;
+COMMENT ON FUNCTION llm_effect IS 'The effect of a treatment on an outcome, adjusted for confounders, with attempts to refute it.';
+
+-- Without SET search_path, so that the query means what it means to the caller; what follows is pinned inside.
+CREATE FUNCTION llm_allow_federation(
+    name text, role text, query text, labels text[], task text DEFAULT 'classify', base text DEFAULT NULL,
+    rounds bigint DEFAULT 50, options jsonb DEFAULT '{}'
+) RETURNS jsonb
+LANGUAGE plpython3u VOLATILE TRANSFORM FOR TYPE jsonb
+AS $$ from pg_llm.functions import federation; return federation.llm_allow_federation(name, role, query, labels, task, base, rounds, options) $$;
+COMMENT ON FUNCTION llm_allow_federation IS 'Let a role of another database learn from the rows of a query of yours by their gradients, so many rounds.';
+
+CREATE FUNCTION llm_revoke_federation(name text) RETURNS void
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import federation; return federation.llm_revoke_federation(name) $$;
+COMMENT ON FUNCTION llm_revoke_federation IS 'End an agreement on federated training: nobody learns from its rows any more.';
+
+CREATE FUNCTION llm_federations() RETURNS TABLE (
+    name text, owner text, role text, task text, labels text[], base text, base_digest text, rounds bigint,
+    rounds_spent bigint, options jsonb, key text, peer_keys text[], query text
+)
+LANGUAGE plpython3u VOLATILE ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import federation; return federation.llm_federations() $$;
+COMMENT ON FUNCTION llm_federations IS 'The agreements on federated training that you have made or may ask under, and how many rounds are spent.';
+
+CREATE FUNCTION llm_pair_federation(name text, peer_keys text[]) RETURNS void
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import federation; return federation.llm_pair_federation(name, peer_keys) $$;
+COMMENT ON FUNCTION llm_pair_federation IS 'Have an agreement tell nothing but sums with masks that cancel in the sum of all peers.';
+
+CREATE FUNCTION llm_federated_update(name text, weights bytea, nonce text DEFAULT NULL) RETURNS bytea
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import federation; return federation.llm_federated_update(name, weights, nonce) $$;
+COMMENT ON FUNCTION llm_federated_update IS 'The gradient of the loss over the rows of an agreement at given weights: what a peer gives in one round.';
+
+CREATE FUNCTION llm_federate(
+    name text, peers text[], agreement text DEFAULT NULL, base text DEFAULT NULL, rounds bigint DEFAULT 30,
+    method text DEFAULT 'mean', options jsonb DEFAULT '{}'
+) RETURNS jsonb
+LANGUAGE plpython3u VOLATILE TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import federation; return federation.llm_federate(name, peers, agreement, base, rounds, method, options) $$;
+COMMENT ON FUNCTION llm_federate IS 'Train a classifier on the rows of several databases that stay where they are, and register it here.';
+
+CREATE FUNCTION llm_tune(
+    name text, task text, query text, base text DEFAULT NULL, method text DEFAULT NULL, trials bigint DEFAULT 10,
+    options jsonb DEFAULT '{}'
+) RETURNS jsonb
+LANGUAGE plpython3u VOLATILE TRANSFORM FOR TYPE jsonb
+AS $$ from pg_llm.functions import training; return training.llm_tune(name, task, query, base, method, trials, options) $$;
+COMMENT ON FUNCTION llm_tune IS 'Train a model with the best hyperparameters of some trials; returns what was measured on rows none has seen.';
 
 -- Rights.
 REVOKE ALL ON llm.model_file, llm.own_graph, llm.own_graph_source, llm.own_graph_row, llm.own_entity,
@@ -2792,4 +2874,7 @@ COMMENT ON COLUMN @extschema@.llm_runs.usename IS 'The role that trained it';
 COMMENT ON COLUMN @extschema@.llm_runs.finished_at IS 'When it was registered';
 COMMENT ON COLUMN @extschema@.llm_runs.data_hash IS 'SHA-256 of the rows it learnt from, in any order';
 COMMENT ON COLUMN @extschema@.llm_runs.base_digest IS 'SHA-256 of the base model''s files';
-COMMENT ON COLUMN @extschema@.llm_runs.digest IS 'SHA-256 of the model''s files';
+COMMENT ON COLUMN @extschema@.llm_runs.digest IS 'SHA-256 of the model''s files; NULL of a trial, which leaves none';
+COMMENT ON VIEW @extschema@.llm_runs IS 'Every training that made a model, and every trial on the way to one: from what, how, with which result';
+ALTER TABLE llm.run ALTER COLUMN digest DROP NOT NULL;
+COMMENT ON TABLE llm.run IS 'Every training that made a model, and every trial on the way to one: from what, how, with which result';
