@@ -179,10 +179,10 @@ def test_a_head_finds_entities(politics: psycopg.Connection) -> None:
 @pytest.mark.slow
 @pytest.mark.torch
 def test_a_hundred_sentences_with_entities_are_enough(politics: psycopg.Connection) -> None:
-    """With no option given. On the test part of the same set a hundred reach 0.45."""
+    """With no option given; the half that is held out here has 0.59, the test part of the set 0.56."""
     politics.execute("SELECT llm_fit('names', 'entities', %s)", (f"{ENTITIES} ORDER BY md5(text) LIMIT 100",))
     held_out = "SELECT text, entities FROM sentence WHERE part = 'dev' AND id % 2 = 0"
-    assert value(politics, "SELECT f1 FROM llm_evaluate('names', %s) WHERE label = 'micro avg'", held_out) > 0.4
+    assert value(politics, "SELECT f1 FROM llm_evaluate('names', %s) WHERE label = 'micro avg'", held_out) > 0.45
 
 
 @pytest.mark.slow
