@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -29,12 +30,17 @@ _NOTHING_FOUND = (
 def correct(
     db: Connection, candidates: Sequence[Candidate], scope: Scope, writer: Writer, schema: Schema
 ) -> list[Candidate]:
-    """The candidates after at most three rounds of feedback on those that the model wrote."""
+    """The candidates after at most three rounds of feedback on those that the model wrote.
+
+    Where most samples agree on a result the others cannot outvote them, and are left as they are.
+    """
     settled: list[Candidate] = [candidate for candidate in candidates if candidate.source != "model"]
     open_ = _repaired(db, [candidate for candidate in candidates if candidate.source == "model"], scope, schema)
     for _ in range(_MOST_ROUNDS):
         wrong = [candidate for candidate in open_ if _problem(candidate)]
         settled += [candidate for candidate in open_ if not _problem(candidate)]
+        if 2 * _most_votes(settled) > writer.samples:
+            return settled + wrong
         conversations = [_with_feedback(candidate, schema) for candidate in wrong]
         corrected = writer.correct(conversations) if wrong else []
         open_ = []
@@ -48,6 +54,15 @@ def correct(
         execution.run(db, open_, scope)
         open_ = _repaired(db, open_, scope, schema)
     return settled + open_
+
+
+def _most_votes(candidates: Sequence[Candidate]) -> int:
+    """How many samples agree on a result at the most; those whose columns were put right do not count."""
+    votes: Counter[str | None] = Counter()
+    for candidate in candidates:
+        if candidate.source == "model" and candidate.result is not None and not candidate.repaired:
+            votes[candidate.fingerprint()] += candidate.votes
+    return max(votes.values(), default=0)
 
 
 def _repaired(db: Connection, candidates: Sequence[Candidate], scope: Scope, schema: Schema) -> list[Candidate]:
