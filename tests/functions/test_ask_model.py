@@ -76,6 +76,15 @@ def test_what_the_other_samples_outvote_is_not_sent_back(shop: psycopg.Connectio
     assert len(endpoint.requests) == 3
 
 
+def test_what_fails_in_the_same_way_again_is_not_sent_back_again(
+    shop: psycopg.Connection, endpoint: FaultyEndpoint
+) -> None:
+    samples(endpoint, *["SELECT avg(weight) FROM loaf"] * 3, "SELECT sum(weight) FROM loaf", "SELECT 1")
+    row = ask(shop)
+    assert row["rows"] is None
+    assert len(endpoint.requests) == 4
+
+
 @pytest.mark.parametrize("names", [["reviews"], ["shop_zh"]])
 def test_a_perfect_model_is_heard(db: psycopg.Connection, endpoint: FaultyEndpoint, names: list[str]) -> None:
     questions = own_questions(names)

@@ -14,7 +14,7 @@ FEWEST_RIGHT = {
     "plant": 25,
     "vet": 18,
     "theatre": 14,
-    "property_zh": 15,
+    "property_zh": 16,
     "outpatient_zh": 14,
     "courier": 3,
 }

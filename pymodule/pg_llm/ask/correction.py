@@ -32,7 +32,8 @@ def correct(
 ) -> list[Candidate]:
     """The candidates after at most three rounds of feedback on those that the model wrote.
 
-    Where most samples agree on a result the others cannot outvote them, and are left as they are.
+    Where most samples agree on a result the others cannot outvote them, and are left as they are. So are those that
+    fail once more in the same way.
     """
     settled: list[Candidate] = [candidate for candidate in candidates if candidate.source != "model"]
     open_ = _repaired(db, [candidate for candidate in candidates if candidate.source == "model"], scope, schema)
@@ -43,16 +44,19 @@ def correct(
             return settled + wrong
         conversations = [_with_feedback(candidate, schema) for candidate in wrong]
         corrected = writer.correct(conversations) if wrong else []
-        open_ = []
+        open_, failures = [], []
         for before, conversation, sql in zip(wrong, conversations, corrected, strict=True):
             if sql is None or sql == before.sql:
                 settled.append(before)
             else:
                 open_.append(Candidate(sql, "model", votes=before.votes, conversation=conversation))
+                failures.append(before.failure)
         if not open_:
             return settled
         execution.run(db, open_, scope)
-        open_ = _repaired(db, open_, scope, schema)
+        tried = list(zip(_repaired(db, open_, scope, schema), failures, strict=True))
+        settled += [after for after, failure in tried if after.failure and after.failure == failure]
+        open_ = [after for after, failure in tried if not after.failure or after.failure != failure]
     return settled + open_
 
 

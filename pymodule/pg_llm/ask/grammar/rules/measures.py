@@ -75,6 +75,9 @@ def _function(clause: Clause, index: int, function: str) -> bool:
 def _count(clause: Clause, index: int) -> bool:
     distinct = clause.at(index + 1, "distinct")
     place = clause.operand(index, "table", "column")
+    if place is not None and place < index and clause.at(place - 1, "group"):
+        # Per type how many: rows are counted, not what they are grouped by.
+        return _fold(clause, index, Aggregate("count", clause.nodes[place].ref[0]))
     if place is None or (place < index and LISTING & set(clause.gap(index - 1))):
         raise Misfit("a count of nothing")
     if clause.at(place - 1, "condition") and place > index + 1 and clause.gap(place - 1) and not clause.chinese:
