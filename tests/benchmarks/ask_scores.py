@@ -13,13 +13,14 @@ _BINS = 10
 
 
 class Answered(NamedTuple):
-    """One question: whether it was answered, the confidence in its SQL, whether that is right, and seconds."""
+    """One question: whether it was answered, the confidence in its SQL, whether that is right, seconds, the SQL."""
 
     question: Question
     sure: bool
     confidence: float | None
     good: bool
     seconds: float
+    sql: str | None = None
 
 
 def right(answers: Sequence[Answered]) -> float:

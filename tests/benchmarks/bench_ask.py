@@ -3,12 +3,15 @@
 Two results are the same where they have the same rows in whatever order, of columns too. Proposers are asked alone and
 together: the grammar, and models behind an endpoint on loopback that are perfect, or wrong in two ways, which shows how
 far models are heard; MODELS=0 leaves them out. With QWEN=FOLDER, where the GGUF file of Qwen2.5-Coder-0.5B-Instruct
-lies, half of the public questions are asked: that model too, and beside it prompted plainly with the tables; an hour on
-two cores. All of these questions were looked at while the grammar was made: a development set, and others fare worse.
+lies, only the public questions are asked, and of the grammar, that model with it, and the model prompted plainly with
+the tables; an hour on two cores, after which RECORD=FILE goes on where a run was ended. All of these questions were
+looked at while the grammar was made: a development set, and others fare worse. The model's prompt was written with
+those at even places before our eyes, and not those at odd ones.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import re
@@ -16,17 +19,19 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import answer_record
 import ask_proposers
 import ask_scores
 import psycopg
 from ask_proposers import Answer, Proposer
 from ask_scores import Answered
 from database import install, value
-from nl2sql import FOLDER, HELD, OFFICE, SEEN, Question, load, own_questions, questions, right
+from nl2sql import CHINESE, FOLDER, HELD, OFFICE, SEEN, Question, load, own_questions, questions, right
 from workbench.bench import compared, shown
 from workbench.cluster import Cluster
 
 COMMAND = "./run bench ask"
+QWEN = "Qwen2.5-Coder-0.5B"
 PLAIN = "Qwen2.5-Coder-0.5B, plain prompt"
 NOBODY = "guessing that there are no rows"
 # What a question may cost for a model that is prompted plainly.
@@ -35,6 +40,8 @@ MOST_TOKENS = 160
 
 def rows(cluster: Cluster) -> list[dict[str, Any]]:
     """Execution accuracy, abstentions and wrong answers; seconds with few tables and many."""
+    if "QWEN" in os.environ:
+        return shown(_qwen(cluster))
     return shown(itertools.chain(_public(cluster), _own(cluster), _growth(cluster)))
 
 
@@ -50,7 +57,7 @@ def _databases(cluster: Cluster, asked: Sequence[Question]) -> dict[str, psycopg
 
 def _own(cluster: Cluster) -> Iterator[dict[str, Any]]:
     """Our own questions, in groups of databases; short ones by themselves."""
-    for kind, names in (("first", SEEN), ("second", HELD), ("short", OFFICE)):
+    for kind, names in (("first", SEEN), ("second", HELD), ("short", OFFICE), ("Chinese", CHINESE)):
         asked = own_questions(names)
         databases = _databases(cluster, asked)
         empty = _answered(databases, asked, _nothing)
@@ -63,18 +70,31 @@ def _own(cluster: Cluster) -> Iterator[dict[str, Any]]:
 def _public(cluster: Cluster) -> Iterator[dict[str, Any]]:
     asked = questions()
     databases = _databases(cluster, asked)
-    for db in databases.values() if "QWEN" in os.environ else ():
-        db.execute("SELECT llm_register_model('qwen', 'generation', 'path:' || %s)", (os.environ["QWEN"],))
-    peer, others = NOBODY, _answered(databases, asked, _nothing)
+    empty = _answered(databases, asked, _nothing)
     with ask_proposers.running(databases, asked) as proposers:
-        if "QWEN" in os.environ:
-            # Its prompt was written with the questions at even places before our eyes, and not those at odd ones.
-            asked = asked[1::2]
-            proposers["Qwen2.5-Coder-0.5B"] = ask_proposers.ask("qwen")
-            proposers["Qwen2.5-Coder-0.5B alone"] = ask_proposers.alone("qwen")
-            peer, others = PLAIN, _answered(databases, asked, _plain)
         for name, proposer in proposers.items():
-            yield from _shares(name, peer, others, _answered(databases, asked, proposer))
+            yield from _shares(name, NOBODY, empty, _answered(databases, asked, proposer))
+
+
+def _qwen(cluster: Cluster) -> Iterator[dict[str, Any]]:
+    """The plain prompt of the model and the product, on all public questions and on the half that was put away."""
+    asked = questions()
+    databases = _databases(cluster, asked)
+    for db in databases.values():
+        db.execute("SELECT llm_register_model('qwen', 'generation', 'path:' || %s)", (os.environ["QWEN"],))
+    record = answer_record.Record(cluster)
+    ways: dict[str, Proposer] = {QWEN: ask_proposers.ask("qwen"), PLAIN: _plain}
+    answered: dict[str, list[Answered]] = {name: [] for name in ways}
+    # One way after the other, as llama.cpp need not read tables again that stood in the prompt before.
+    for name, proposer in ways.items():
+        for question in asked:
+            answer = functools.partial(_answered, databases, [question], proposer)
+            answered[name].append(record.of(name, question, answer))
+    plain, found = answered[PLAIN], answered[QWEN]
+    yield from _shares(QWEN, PLAIN, plain, found)
+    yield from _shares(f"{QWEN}, put away", PLAIN, plain[1::2], found[1::2])
+    spent, other = record.processor_seconds(found, QWEN), record.processor_seconds(plain, PLAIN)
+    yield compared(COMMAND, f"ask, {QWEN}: a question on all processors", PLAIN, other, spent, "s", False, 3)
 
 
 def _shares(name: str, peer: str, others: Sequence[Answered], found: Sequence[Answered]) -> Iterator[dict[str, Any]]:
@@ -116,7 +136,7 @@ def _answered(
         sql, sure, confidence = proposer(db, question)
         seconds = time.monotonic() - started
         good = sql is not None and _right(db, question.gold, sql)
-        found.append(Answered(question, sure, None if sql is None else confidence, good, seconds))
+        found.append(Answered(question, sure, None if sql is None else confidence, good, seconds, sql))
     return found
 
 

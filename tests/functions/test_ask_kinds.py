@@ -87,10 +87,13 @@ KINDS = [
     ("What percentage of orders were returned?", "SELECT 100.0 * count(*) / 14 FROM orders WHERE status = 'returned'"),
     ("有多少returned的订单？", count("status = 'returned'")),
     ("渠道为phone的订单有多少？", count("channel = 'phone'")),
+    ("状态是cancelled的订单有几个？", count("status = 'cancelled'")),
     # Q2: the date of another table.
     ("How many customers ordered in 2026?", ORDERED),
     ("How many customers placed an order in 2026?", ORDERED),
     ("2026年的订单有多少？", count("order_date >= '2026-01-01'")),
+    ("2026年下单的客户有多少？", ORDERED),
+    ("2026年没有下单的客户有哪些？", IDLE.format("o.order_date >= '2026-01-01'")),
     ("How many orders were placed in 2025?", count("order_date < '2026-01-01'")),
     ("Which customers did not order in 2026?", IDLE.format("o.order_date >= '2026-01-01'")),
     ("Which customers have no orders in 2025?", IDLE.format("o.order_date < '2026-01-01'")),
@@ -98,6 +101,7 @@ KINDS = [
     ("How many delivered orders are there?", count("lower(status) = 'delivered'")),
     ("How many orders were delivered?", count("lower(status) = 'delivered'")),
     ("有多少delivered的订单？", count("lower(status) = 'delivered'")),
+    ("delivered订单的数量是多少？", count("lower(status) = 'delivered'")),
     # Q4: the wrong thing shown.
     (
         "Show all pending orders of customers from Germany",
@@ -109,6 +113,7 @@ KINDS = [
         "SELECT name FROM products WHERE price < (SELECT avg(price) FROM products)",
     ),
     ("价格低于50的商品有哪些？", "SELECT name FROM products WHERE price < 50"),
+    ("价格低于平均值的商品有哪些？", "SELECT name FROM products WHERE price < (SELECT avg(price) FROM products)"),
     ("List the products that cost more than 50", "SELECT name FROM products WHERE price > 50"),
     (
         "Which orders took the longest to ship?",
@@ -136,11 +141,20 @@ KINDS = [
         "SELECT sum(total_amount) FROM orders WHERE order_date >= date_trunc('year', current_date)",
     ),
     ("销量最高的5个商品", "SELECT p.name FROM products p JOIN order_items i USING (product_id) GROUP BY 1"),
+    (
+        "商品的价格一共是多少？",
+        "SELECT sum(price) FROM products",
+    ),
+    (
+        "Anna一共花了多少钱？",
+        "SELECT sum(o.total_amount) FROM orders o JOIN customers c USING (customer_id) WHERE c.name = 'Anna'",
+    ),
     # Q6: groups without rows.
     ("What is the average number of orders per customer?", "SELECT 1.0 * (SELECT count(*) FROM orders) / 5"),
     ("average number of orders per customer", "SELECT 1.0 * (SELECT count(*) FROM orders) / 5"),
     ("How many orders does a customer have on average?", "SELECT 1.0 * (SELECT count(*) FROM orders) / 5"),
     ("没有订单的客户有哪些？", IDLE.format("true")),
+    ("平均每个客户有多少订单？", "SELECT 1.0 * (SELECT count(*) FROM orders) / 5"),
     # Q7: what is beyond the grammar.
     ("Which are the top 2 products per category by price?", "SELECT {category, name, price} FROM products"),
     (
@@ -192,6 +206,11 @@ KINDS = [
     ("Order growth month over month", "SELECT NULL"),
     ("How many customers live in Berln?", "SELECT 1"),
     ("And in Austria?", "SELECT NULL"),
+    ("每个类别价格最高的2个商品", "SELECT {category, name, price} FROM products"),
+    ("订单数的环比增长", "SELECT NULL"),
+    ("那奥地利呢？", "SELECT NULL"),
+    ("How many orders were placed on a Monday?", count("extract(isodow FROM order_date) = 1")),
+    ("Which products are in no order?", "SELECT name FROM products WHERE false"),
     # Q10: numbers and words as cell values; rows that hold counts.
     (
         "top 3 customers by number of reviews",
@@ -200,14 +219,25 @@ KINDS = [
     ),
     ("average rating", "SELECT avg(rating) FROM reviews"),
     ("How many checkins happened on Saturday?", "SELECT sum(count) FROM checkins WHERE day = 'Saturday'"),
+    ("评论数最多的3个客户", "SELECT name FROM customers WHERE customer_id IN (1, 2)"),
+    ("平均评分是多少？", "SELECT avg(rating) FROM reviews"),
     # Q11: superlatives.
     ("What is the second largest order amount?", "SELECT 260"),
     ("Which product has the second highest price?", "SELECT name FROM products WHERE price = 90"),
     ("Which products have the lowest price?", "SELECT name FROM products WHERE price = 15"),
     ("价格最高的商品是哪个？", "SELECT name FROM products WHERE price = 200"),
+    ("价格第二高的商品是哪个？", "SELECT name FROM products WHERE price = 90"),
+    ("哪些客户的订单超过4个？", "SELECT name FROM customers WHERE customer_id IN (2, 3)"),
     ("Which customers have more than 4 orders?", "SELECT name FROM customers WHERE customer_id IN (2, 3)"),
     # Q12: durations.
     ("How many days did order 5 take to ship?", "SELECT shipped_at - order_date FROM orders WHERE order_id = 5"),
+    ("What is the average time between order and shipment?", "SELECT avg(shipped_at - order_date) FROM orders"),
+    ("Which customers have at least 2 orders per year?", "SELECT NULL"),
+    ("订单5几天后发货？", "SELECT shipped_at - order_date FROM orders WHERE order_id = 5"),
+    (
+        "每年有多少订单？",
+        "SELECT extract(year FROM order_date)::int, count(*) FROM orders GROUP BY 1",
+    ),
 ]
 
 

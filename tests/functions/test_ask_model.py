@@ -68,6 +68,23 @@ def test_a_wrong_query_is_mended_and_agreement_answers(shop: psycopg.Connection,
     assert "grams integer, -- weight after baking; 900, 500, 700" in prompts[0]
 
 
+def test_what_the_other_samples_outvote_is_not_sent_back(shop: psycopg.Connection, endpoint: FaultyEndpoint) -> None:
+    samples(endpoint, *["SELECT avg(grams) FROM loaf"] * 2, "SELECT avg(weight) FROM loaf")
+    row = ask(shop)
+    assert row["rows"] == [{"avg": 700.0}]
+    assert "2 of 3 samples" in row["reason"]
+    assert len(endpoint.requests) == 3
+
+
+def test_what_fails_in_the_same_way_again_is_not_sent_back_again(
+    shop: psycopg.Connection, endpoint: FaultyEndpoint
+) -> None:
+    samples(endpoint, *["SELECT avg(weight) FROM loaf"] * 3, "SELECT sum(weight) FROM loaf", "SELECT 1")
+    row = ask(shop)
+    assert row["rows"] is None
+    assert len(endpoint.requests) == 4
+
+
 @pytest.mark.parametrize("names", [["reviews"], ["shop_zh"]])
 def test_a_perfect_model_is_heard(db: psycopg.Connection, endpoint: FaultyEndpoint, names: list[str]) -> None:
     questions = own_questions(names)

@@ -22,6 +22,9 @@ OWN = Path(__file__).parent / "questions"
 SEEN = ("broker", "college", "dealer", "wallet", "shop_zh", "school_zh")
 # Short ones as office workers type them: the first and third were looked at, of the others only how many are answered.
 OFFICE = ("hotels", "plant", "vet", "theatre")
+# Chinese questions about Chinese names, about English ones with Chinese comments, and about English ones alone: those
+# at even places were looked at, and one of the others, which was answered wrongly.
+CHINESE = ("property_zh", "outpatient_zh", "courier")
 HELD = ("flights", "papers", "reviews", "skin", "hospital_zh")
 # A day and its midnight are the same.
 _MIDNIGHT = re.compile(r"(?<=\d{4}-\d\d-\d\d) 00:00:00(?:\+00:00)?$")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pg_llm.ask.grammar import synthesis
-from pg_llm.ask.grammar.interpretation import Interpretation
+from pg_llm.ask.grammar.synthesis import Interpretation
 from pg_llm.ask.linking import question as question_linking
 from pg_llm.ask.mention import LinkedQuestion, ValueMatch
 from pg_llm.ask.schema import DECLARED_COST, Edge, Schema, SchemaColumn, SchemaTable

@@ -13,7 +13,7 @@ from typing import Any
 from pg_llm.ask import prompt, taught_examples
 from pg_llm.ask.context import Context
 from pg_llm.ask.grammar import synthesis
-from pg_llm.ask.grammar.interpretation import Interpretation
+from pg_llm.ask.grammar.synthesis import Interpretation
 from pg_llm.ask.mention import LinkedQuestion
 from pg_llm.ask.taught_examples import Example
 from pg_llm.ask.writer import Conversation, Writer

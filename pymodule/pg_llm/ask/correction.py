@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -29,25 +30,43 @@ _NOTHING_FOUND = (
 def correct(
     db: Connection, candidates: Sequence[Candidate], scope: Scope, writer: Writer, schema: Schema
 ) -> list[Candidate]:
-    """The candidates after at most three rounds of feedback on those that the model wrote."""
+    """The candidates after at most three rounds of feedback on those that the model wrote.
+
+    Where most samples agree on a result the others cannot outvote them, and are left as they are. So are those that
+    fail once more in the same way.
+    """
     settled: list[Candidate] = [candidate for candidate in candidates if candidate.source != "model"]
     open_ = _repaired(db, [candidate for candidate in candidates if candidate.source == "model"], scope, schema)
     for _ in range(_MOST_ROUNDS):
         wrong = [candidate for candidate in open_ if _problem(candidate)]
         settled += [candidate for candidate in open_ if not _problem(candidate)]
+        if 2 * _most_votes(settled) > writer.samples:
+            return settled + wrong
         conversations = [_with_feedback(candidate, schema) for candidate in wrong]
         corrected = writer.correct(conversations) if wrong else []
-        open_ = []
+        open_, failures = [], []
         for before, conversation, sql in zip(wrong, conversations, corrected, strict=True):
             if sql is None or sql == before.sql:
                 settled.append(before)
             else:
                 open_.append(Candidate(sql, "model", votes=before.votes, conversation=conversation))
+                failures.append(before.failure)
         if not open_:
             return settled
         execution.run(db, open_, scope)
-        open_ = _repaired(db, open_, scope, schema)
+        tried = list(zip(_repaired(db, open_, scope, schema), failures, strict=True))
+        settled += [after for after, failure in tried if after.failure and after.failure == failure]
+        open_ = [after for after, failure in tried if not after.failure or after.failure != failure]
     return settled + open_
+
+
+def _most_votes(candidates: Sequence[Candidate]) -> int:
+    """How many samples agree on a result at the most; those whose columns were put right do not count."""
+    votes: Counter[str | None] = Counter()
+    for candidate in candidates:
+        if candidate.source == "model" and candidate.result is not None and not candidate.repaired:
+            votes[candidate.fingerprint()] += candidate.votes
+    return max(votes.values(), default=0)
 
 
 def _repaired(db: Connection, candidates: Sequence[Candidate], scope: Scope, schema: Schema) -> list[Candidate]:

@@ -77,11 +77,17 @@ def test_a_query_that_fails_is_told_and_written_anew(library: Any, writes: Any) 
 
 
 def test_feedback_ends_after_three_rounds(library: Any, writes: Any) -> None:
-    conversations = writes(*[f"SELECT {number} FROM nowhere" for number in (1, 1, 1, 2, 3, 4, 5)])
+    conversations = writes(*[f"SELECT 1 FROM nowhere_{number}" for number in (1, 1, 1, 2, 3, 4, 5)])
     row = answering.answer(library, ODD, None, "writer")
     assert row["rows"] is None
-    assert "what the model wrote was not run: there is no table nowhere" in row["reason"]
+    assert "what the model wrote was not run: there is no table nowhere_" in row["reason"]
     assert len(conversations) == 4
+
+
+def test_feedback_ends_where_a_query_fails_in_the_same_way_again(library: Any, writes: Any) -> None:
+    conversations = writes(*[f"SELECT {number} FROM nowhere" for number in (1, 1, 1, 2, 3)])
+    answering.answer(library, ODD, None, "writer")
+    assert len(conversations) == 2
 
 
 def test_a_model_that_repeats_itself_is_not_asked_again(library: Any, writes: Any) -> None:

@@ -49,6 +49,9 @@ def attach(
             form.named |= NO_WORDS if lifted else named[table]
             parts[parent] += [replace(condition, words=condition.words | named[table]) for condition in lifted]
     form.where += parts[form.main]
+    none = [one.tables for one in form.where if one.op == "exists" and one.negated and not one.inner]
+    if any(table in tables for one in form.where if not one.negated for table in one.reads() for tables in none):
+        raise Misfit("a condition on rows that there are none of")
     for node in conditions:
         if node.condition is not None and node.aggregate and node.aggregate.table == form.main:
             if not form.group:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pg_llm.ask.grammar import rules
 from pg_llm.ask.grammar.clause import Clause, Misfit, Node, nodes_of
 from pg_llm.ask.grammar.heads import Head
-from pg_llm.ask.grammar.logical_form import NO_WORDS, Aggregate, Column, Form
+from pg_llm.ask.grammar.logical_form import Aggregate, Column, Form
 from pg_llm.ask.linking.tokenizer import Token
 from pg_llm.ask.mention import Anchor
 from pg_llm.ask.schema import Schema
@@ -32,25 +32,14 @@ def _clause(nodes: list[Node], tokens: Sequence[Token], schema: Schema) -> Form:
     clause = Clause(nodes, tokens, schema)
     mentioned = frozenset(node.ref[0] for node in nodes if node.kind == "table")
     ratios = clause.take("ratio")
-    if ratios:
-        _name_rated(clause, ratios[0])
-    rules.apply(clause)
+    for rule in rules.RULES:
+        clause.each(rule)
     form = Head(clause, ratios).form()
     form.mentioned = mentioned
     form.named |= clause.dropped
     form.assumptions += clause.assumptions
     form.plausibility *= clause.plausibility
     return form
-
-
-def _name_rated(clause: Clause, ratio: Node) -> None:
-    """Name the rows of a rate that are not named: the cancellation rate is that of what may be cancelled."""
-    value = next((node for node in clause.nodes if node.kind == "value" and node.end == ratio.start), None)
-    behind = next((node for node in clause.nodes if node.start >= ratio.end), None)
-    named = {node.ref[0] for node in clause.nodes if node.kind == "table"}
-    if value is not None and value.ref[0] not in named and (behind is None or behind.kind != "table"):
-        clause.nodes.append(Node("table", ratio.end, ratio.end, NO_WORDS, (value.ref[0], -1)))
-        clause.nodes.sort(key=lambda node: (node.start, node.end))
 
 
 def _quotient(nodes: list[Node], place: int, tokens: Sequence[Token], schema: Schema) -> Form:

@@ -117,6 +117,8 @@ class Head:
         for key in self._keys:
             if key.ref[1] < 0 and key is not self._keys[0] and repeats(self._schema, form.main, key.ref[0]):
                 raise Misfit("a number in several groups")
+            if key.ref == (form.main, -1) and first.function == "count":
+                raise Misfit("a number for each single row")
             if key.ref == (form.main, -1) and first.function == "avg":
                 # The average per order is one of orders.
                 form.named |= key.words
@@ -126,17 +128,15 @@ class Head:
         for order in self._orders:
             if order.meaning[0] == "top" and not self._keys:
                 raise Misfit("the first of one row")
-            form.order = (order.term or first_term(self._schema, form, order), order.descending)
-            form.limit = (order.limit or 1) if order.meaning[0] == "top" else None
-            form.ties = order.limit is None and form.limit is not None
-            form.named |= order.words
+            self._sort(form, order)
         self._mention(form, self._rest)
         return form
 
     def _counted(self) -> Form:
         """Rows per key: tickets per channel; the highest salary per department."""
         keys, orders, rest = self._keys, self._orders, self._rest
-        if orders or len(rest) != 1 or rest[0].kind != "table":
+        said = {token.text.lower() for token in self._clause.tokens}
+        if orders or len(rest) != 1 or rest[0].kind != "table" or said & {*_PERSON_WORDS, "which", "哪"}:
             raise Misfit("groups without a measure")
         by = [term.ref for key in keys if key.meaning == ("by",) for term in key.terms if isinstance(term, Column)]
         if any(self._schema.column(ref).is_measure for ref in by):
@@ -230,18 +230,11 @@ class Head:
         return any(Column(ref) in shown_columns(self._schema, ref[0]) for ref in named)
 
     def _extreme(self, order: Node | None) -> Form:
-        """The highest salary; who has the highest salary."""
+        """The highest salary."""
         term = order.term if order else None
-        if order is None or not isinstance(term, Column):
+        if not order or not isinstance(term, Column) or order.meaning[0] != "top" or order.limit or order.ref != NO_REF:
             raise Misfit("nothing to show")
-        if order.ref != NO_REF or {token.text.lower() for token in self._clause.tokens} & _PERSON_WORDS:
-            form = Form(term.table, shown_columns(self._schema, term.table), plausibility=0.95)
-            self._sort(form, order)
-            return form
-        if order.meaning[0] != "top" or order.limit is not None:
-            raise Misfit("an order of nothing")
-        function = "max" if order.descending else "min"
-        return Form(term.table, [Aggregate(function, term.table, Column(term.ref), words=order.words)])
+        return Form(term.table, [Aggregate("max" if order.descending else "min", term.table, term, words=order.words)])
 
     def _sort(self, form: Form, order: Node | None) -> None:
         if order is None:

@@ -24,11 +24,7 @@ class Scope:
         self._single = not edges and not self._outer
         text = self._named(first)
         for edge in edges:
-            if not {edge.source, edge.target} & self._names.keys():
-                raise Unwritable("the joins do not lead away from the first table")
             new = edge.target if edge.source in self._names else edge.source
-            if new in self._names:
-                continue
             text += f" JOIN {self._named(new)} ON {self._on(edge, self._names)}"
         return text
 

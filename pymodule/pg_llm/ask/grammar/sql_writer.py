@@ -10,51 +10,45 @@ from pg_llm.ask.grammar.sql_scope import Scope
 from pg_llm.ask.schema import Schema
 
 
-class SqlWriter:
-    """Writes the SQL of forms over one schema."""
-
-    def __init__(self, schema: Schema) -> None:
-        self._schema = schema
-
-    def write(self, form: Form) -> tuple[str, float]:
-        """The SQL, and the cost of the joins that the question does not name. Raises Unwritable."""
-        if form.divisor is not None:
-            top, cost = self.write(replace(form, divisor=None))
-            bottom, other = self.write(form.divisor)
-            return f"SELECT 1.0 * ({top}) / nullif(({bottom}), 0) AS ratio", cost + other
-        mentioned = set(form.mentioned) or {form.main}
-        joins = Joins(self._schema, mentioned)
-        shown_refs = [term.ref for term in form.select if isinstance(term, Column) and term.words]
-        joins.charged += sum(ref[0] not in mentioned for ref in shown_refs) + (form.main not in mentioned)
-        shown = [*form.select, *form.group, *([form.order[0]] if form.order else ())]
-        tables = list(dict.fromkeys([form.main, *(table for term in shown for table in _tables(term))]))
-        edges = joins.tree(tables)
-        plain, semi = joins.split(form, tables)
-        tables += [table for condition in plain if condition.op != "exists" for table in condition.reads()]
-        edges = joins.tree(tables)
-        tables = list(dict.fromkeys([form.main, *(end for edge in edges for end in (edge.source, edge.target))]))
-        joins.charge(edges)
-        fanned = self._schema.fans_out(edges, form.main)
-        scope = Scope(joins, {}, form.main, fanned)
-        source = scope.source(tables[0], edges)
-        conditions = [scope.condition(condition) for condition in plain]
-        conditions += [scope.exists(condition) for condition in semi]
-        text = f"SELECT {'DISTINCT ' if form.distinct else ''}"
-        text += ", ".join(scope.selected(term, len(form.select) > 1) for term in form.select)
-        text += f" FROM {source}"
-        if conditions:
-            text += " WHERE " + " AND ".join(conditions)
-        if form.group:
-            text += " GROUP BY " + ", ".join(dict.fromkeys(scope.term(term) for term in form.group))
-        if form.having:
-            text += " HAVING " + " AND ".join(map(scope.condition, form.having))
-        if form.order:
-            text += f" ORDER BY {scope.term(form.order[0])}" + (" DESC NULLS LAST" if form.order[1] else "")
-        elif form.group and isinstance(form.group[0], Bucket):
-            text += f" ORDER BY {scope.term(form.group[0])}"
-        if form.limit is not None:
-            text += f" FETCH FIRST {form.limit} ROWS WITH TIES" if form.ties else f" LIMIT {form.limit}"
-        return text, joins.charged
+def write(form: Form, schema: Schema) -> tuple[str, float]:
+    """The SQL, and the cost of the joins that the question does not name. Raises Unwritable."""
+    if form.divisor is not None:
+        top, cost = write(replace(form, divisor=None), schema)
+        bottom, other = write(form.divisor, schema)
+        return f"SELECT 1.0 * ({top}) / nullif(({bottom}), 0) AS ratio", cost + other
+    mentioned = set(form.mentioned) or {form.main}
+    joins = Joins(schema, mentioned)
+    shown_refs = [term.ref for term in form.select if isinstance(term, Column) and term.words]
+    joins.charged += sum(ref[0] not in mentioned for ref in shown_refs) + (form.main not in mentioned)
+    shown = [*form.select, *form.group, *([form.order[0]] if form.order else ())]
+    tables = list(dict.fromkeys([form.main, *(table for term in shown for table in _tables(term))]))
+    edges = joins.tree(tables)
+    plain, semi = joins.split(form, tables)
+    tables += [table for condition in plain if condition.op != "exists" for table in condition.reads()]
+    edges = joins.tree(tables)
+    tables = list(dict.fromkeys([form.main, *(end for edge in edges for end in (edge.source, edge.target))]))
+    joins.charge(edges)
+    fanned = schema.fans_out(edges, form.main)
+    scope = Scope(joins, {}, form.main, fanned)
+    source = scope.source(tables[0], edges)
+    conditions = [scope.condition(condition) for condition in plain]
+    conditions += [scope.exists(condition) for condition in semi]
+    text = f"SELECT {'DISTINCT ' if form.distinct else ''}"
+    text += ", ".join(scope.selected(term, len(form.select) > 1) for term in form.select)
+    text += f" FROM {source}"
+    if conditions:
+        text += " WHERE " + " AND ".join(conditions)
+    if form.group:
+        text += " GROUP BY " + ", ".join(dict.fromkeys(scope.term(term) for term in form.group))
+    if form.having:
+        text += " HAVING " + " AND ".join(map(scope.condition, form.having))
+    if form.order:
+        text += f" ORDER BY {scope.term(form.order[0])}" + (" DESC NULLS LAST" if form.order[1] else "")
+    elif form.group and isinstance(form.group[0], Bucket):
+        text += f" ORDER BY {scope.term(form.group[0])}"
+    if form.limit is not None:
+        text += f" FETCH FIRST {form.limit} ROWS WITH TIES" if form.ties else f" LIMIT {form.limit}"
+    return text, joins.charged
 
 
 def _tables(term: Term) -> list[int]:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from pg_llm.ask.grammar.clause import Misfit
 from pg_llm.ask.grammar.composition import compose
-from pg_llm.ask.grammar.interpretation import Interpretation
 from pg_llm.ask.grammar.joins import Unwritable
 from pg_llm.ask.grammar.logical_form import Column, Form
-from pg_llm.ask.grammar.sql_writer import SqlWriter
+from pg_llm.ask.grammar.sql_writer import write
 from pg_llm.ask.linking import operators
 from pg_llm.ask.linking.cover import Cover, covers
 from pg_llm.ask.linking.tokenizer import Token
@@ -25,6 +24,20 @@ _MOST = 12
 _JOIN_PENALTY, _COVER_PENALTY = 0.06, 0.12
 # Joins that cost less than this more are no reason to prefer another reading.
 _JOIN_MARGIN = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Interpretation:
+    """A query with its score, from 0 to 1; `readings` are phrases of the question with their meanings.
+
+    `choice` is the phrase, with its meaning, by which alone this differs from the best interpretation.
+    """
+
+    sql: str
+    score: float
+    readings: Sequence[tuple[str, str]]
+    assumptions: Sequence[str] = ()
+    choice: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +55,16 @@ class _Found:
     joins: float
     cover: Cover
     form: Form
-
-    @property
-    def signature(self) -> object:
-        """The kinds of what each span is read as, and how surely."""
-        return tuple((anchor.kind, anchor.start, anchor.end, round(anchor.score, 2)) for anchor in self.cover.anchors)
+    # The kinds of what each span is read as, and how surely.
+    signature: object
 
 
 def interpret(linked: LinkedQuestion, schema: Schema) -> Reading:
     """All interpretations in which every content word is accounted for."""
     tokens = linked.tokens
-    writer = SqlWriter(schema)
     found_by_sql: dict[str, _Found] = {}
     reasons: dict[str, None] = {}
     for cover in covers(tokens, linked.anchors):
-        split = _split_value(cover, linked.anchors, tokens)
-        if split:
-            reasons[f"it may be a value: {split}"] = None
-            continue
         try:
             form = compose(cover.anchors, tokens, schema)
             left = [n for n in unaccounted(tokens, cover, form) if not _relates(n, tokens, cover, schema)]
@@ -68,14 +73,15 @@ def interpret(linked: LinkedQuestion, schema: Schema) -> Reading:
                     reasons["not understood: " + ", ".join(tokens[n].text for n in left)] = None
                 continue
             check_fixed(form)
-            sql, joins = writer.write(form)
+            sql, joins = write(form, schema)
         except (Misfit, Unwritable) as reason:
             reasons[str(reason)] = None
             continue
         score = _HIGHEST_SCORE * _certainty(cover) * form.plausibility
         score *= math.exp(-_JOIN_PENALTY * joins - _COVER_PENALTY * cover.cost)
+        signature = tuple((one.kind, one.start, one.end, round(one.score, 2)) for one in cover.anchors)
         if sql not in found_by_sql or found_by_sql[sql].score < score:
-            found_by_sql[sql] = _Found(sql, score, joins, cover, form)
+            found_by_sql[sql] = _Found(sql, score, joins, cover, form, signature)
     ordered = sorted(_nearest(found_by_sql.values()), key=lambda one: -one.score)[:_MOST]
     return Reading(_interpretations(ordered, schema), list(reasons))
 
@@ -93,17 +99,6 @@ def check_fixed(form: Form) -> None:
         raise Misfit("groups of one value")
     if all(isinstance(term, Column) and term.ref in fixed for term in form.select):
         raise Misfit("it would show only what the question says")
-
-
-def _split_value(cover: Cover, anchors: Sequence[Anchor], tokens: Sequence[Token]) -> str:
-    """A value of several words that a cover reads as something else in pieces: room service as rooms with services."""
-    for value in anchors:
-        words = [n for n in range(value.start, value.end) if tokens[n].kind != "punct"]
-        if value.kind == "value" and value.whole and len(words) > 1:
-            inside = any(one.start <= value.start and value.end <= one.end for one in cover.anchors)
-            if not inside and not any(one.kind == "value" and one.words & value.words for one in cover.anchors):
-                return value.text
-    return ""
 
 
 def unaccounted(tokens: Sequence[Token], cover: Cover, form: Form) -> list[int]:

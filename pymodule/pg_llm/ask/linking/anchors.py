@@ -20,8 +20,6 @@ _LEAST_SCORE = 0.4
 _DETERMINERS = {"the", "all", "every", "each", "any", "those", "our", "me"}
 # Words that a request may follow.
 _ASKING = {"i", "we", "you", "please", "to", "and", "can", "could", "would", "me", "then", "d"}
-# Verbs before the verb of a question.
-_AUXILIARIES = {"do", "does", "did"}
 # Names by meaning alone: what they are worth beside names by their words, and from which similarity on.
 _MEANING_WEIGHT, _LEAST_MEANING = 0.85, 0.62
 # The similarity, and the distance to the next name, from which a name is meant without doubt, and what it is worth.
@@ -189,11 +187,6 @@ def _operators(tokens: Sequence[Token]) -> Iterator[Anchor]:
             continue
         for kind, meaning in found:
             if kind == "label" and _is_verb(tokens, start):
-                continue
-            if (kind, meaning) == ("attribute", ("price",)) and not _AUXILIARIES & {
-                token.text.lower() for token in tokens[:start]
-            }:
-                # The cost is a noun here.
                 continue
             yield Anchor(kind, start, end, meaning=meaning, text=_text(part))
         if key in operators.CHINESE_GLUE:

@@ -14,7 +14,7 @@ from pg_llm.ask.schema import Ref, Schema, SchemaColumn
 _UNITS = frozenset("kg mg km cm mm lb lbs oz ml kwh kw hour minute eur usd gbp chf cny percent".split())
 # Words of a column's name that say nothing about what it holds.
 _GENERIC = frozenset("id name date time at on is be has code number key no value type timestamp".split()) | _UNITS
-_CHINESE_GENERIC = ("名称", "名字", "姓名", "编号", "日期", "时间", "信息", "表", "数据", "名")
+_CHINESE_GENERIC = ("名称", "名字", "姓名", "编号", "日期", "时间", "信息", "记录", "表", "数据", "名")
 _SEPARATORS = re.compile(r"[,;/|(){}\[\]:.=、\uff0c\uff1b\uff1a。\uff08\uff09]|\s-\s")
 # Nouns that may follow such a name and add nothing.
 _FOLLOWING = {"email": "address", "mail": "address", "phone": "number", "telephone": "number", "zip": "code"}
@@ -96,6 +96,8 @@ class NameIndex:
         own = tuple(word for word in name if word not in table)
         core = tuple(word for word in name if word not in _GENERIC)
         self._add(ref, name, 1.0)
+        if _HAN.search(column.name):
+            self._add_chinese(ref, column.name, 1.0, noun)
         if own and own != name:
             self._add(ref, own, _OWN)
         if column.kind != "bool":

@@ -86,14 +86,11 @@ quotient: ratio of, the ratio of, ratio
 distinct: different, distinct, unique
 contrast: with and without, with or without
 label: name, full name, first and last name, first name and last name
-attribute pay: earn
-attribute price: cost
-attribute heavy: weigh
 or: or
 """
 _CHINESE = """
 count: 多少,数量,总数,个数,人数,次数,总数量
-agg sum: 总和,总计,合计,总额,总,总共
+agg sum: 总和,总计,合计,总额,总,总共,一共
 agg avg: 平均值,平均,均值,平均数
 agg max: 最大值
 agg min: 最小值
@@ -154,9 +151,9 @@ _REQUESTS = (
 )
 _CHINESE_GLUE = """
 的 了 过 着 吗 呢 吧 啊 在 中 里 有 是 为 由 被 对 给 把 将 我 我们 请问 请 列出 显示 查询 给出 找出 告诉我
-查找 什么 哪些 哪 哪个 哪位 哪家 谁 何 有哪些 是谁 是什么 是多少 和 与 及 以及 并 且 的人 所有 全部 一共
+查找 什么 哪些 哪 哪个 哪位 哪家 谁 何 有哪些 是谁 是什么 是多少 和 与 及 以及 并 且 的人 所有 全部
 共有 其中 属于 来自 位于 个 名 位 条 件 家 张 种 次 人? 叫什么 名单 列表 统计 一下 看 帮我 我想知道 也 都 占
-各有 各是 那些 这些 、 元 下 之间 里面 之中 当中 分别是 分别
+各有 各是 那些 这些 、 元 下 之间 里面 之中 当中 分别是 分别 现在 平方米
 """
 
 Operator = tuple[str, tuple[str, ...]]
@@ -202,9 +199,8 @@ ATTRIBUTES = {
     "heavy": ("weight", "mass", "重量", "体重"),
     "fast": ("speed", "速度"),
     "date": ("date", "time", "year", "at", "on", "日期", "时间"),
-    "age": ("age", "birth", "年龄", "生日"),
+    "age": ("age", "birth", "年龄", "生日", "open", "build", "found", "establish", "construct", "install", "launch"),
     "rating": ("rating", "score", "star", "评分"),
-    "founded": ("open", "build", "found", "establish", "construct", "install", "manufacture", "launch"),
     "big": ("size", "area", "population", "capacity", "面积", "人口"),
 }
 NUMBER_WORDS = {

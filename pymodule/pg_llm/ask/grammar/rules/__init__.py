@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pg_llm.ask.grammar.clause import Clause
 from pg_llm.ask.grammar.rules import comparisons, groups, measures, negations, order, periods, values
 
 RULES = (
@@ -12,10 +11,8 @@ RULES = (
     values.column_of_value,
     values.boolean,
     values.noun,
-    comparisons.verb,
     comparisons.bound,
     measures.measure,
-    comparisons.equality,
     order.number_of_rows,
     comparisons.compare,
     order.superlative,
@@ -24,9 +21,3 @@ RULES = (
     negations.negation,
     order.ranking,
 )
-
-
-def apply(clause: Clause) -> None:
-    """Rewrite the nodes as far as rules apply. Raises Misfit."""
-    for rule in RULES:
-        clause.each(rule)

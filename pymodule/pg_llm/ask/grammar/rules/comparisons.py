@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pg_llm.ask.grammar.clause import LISTING, Clause, Misfit, Node, attribute_columns
 from pg_llm.ask.grammar.logical_form import NO_WORDS, Aggregate, Column, Condition, Term
 from pg_llm.ask.linking import operators
@@ -26,22 +24,6 @@ def bound(clause: Clause, index: int) -> bool:
         return False
     clause.put(index, last, Node("bound", 0, 0, NO_WORDS, meaning=meaning, values=tuple(numbers)))
     return True
-
-
-def equality(clause: Clause, index: int) -> bool:
-    """A number beside its column: rating 5, 3 bedrooms."""
-    number = clause.at(index, "number")
-    if number is None or clause.at(index - 1, "sup") or clause.at(index + 1, "sup"):
-        return False
-    for place in (index - 1, index + 1):
-        column = clause.at(place, "column")
-        if column is None or clause.column(column).kind != "number":
-            continue
-        first, last = sorted((place, index))
-        gap = clause.gap(first)
-        if len(gap) <= 2 and not LISTING & set(gap):
-            return clause.put_condition(first, last, Condition("in", Column(column.ref), (number.number,)), column.ref)
-    return False
 
 
 def compare(clause: Clause, index: int) -> bool:
@@ -81,31 +63,4 @@ def attribute(clause: Clause, index: int, name: str) -> Ref:
                 raise Misfit("several columns that may be meant")
             if found:
                 return found[0]
-    if not any(node.tables() for node in clause.nodes):
-        # Where no rows are named those of the conditions are meant, else the only ones that have it.
-        held = {node.ref[0] for node in clause.nodes if node.kind == "condition" and node.ref[0] >= 0}
-        everywhere = [
-            ref
-            for table in held or range(len(clause.schema.tables))
-            for ref in attribute_columns(clause.schema, table, operators.ATTRIBUTES[name])
-        ]
-        if len(everywhere) == 1:
-            return everywhere[0]
     raise Misfit("nothing that may be compared")
-
-
-def verb(clause: Clause, index: int) -> bool:
-    """A verb for a column: what they earn is their salary."""
-    node = clause.at(index, "attribute")
-    if node is None:
-        return False
-    ref = attribute(clause, index, node.meaning[0])
-    clause.nodes[index] = replace(node, kind="column", ref=ref, meaning=("verb",))
-    asked = next((place for place in range(index) if clause.nodes[place].text.lower() == "how much"), None)
-    if asked is not None:
-        averaged = any(one.kind == "agg" and one.meaning == ("avg",) for one in clause.nodes)
-        named = any(one.kind == "condition" and clause.schema.names_row(one.ref) for one in clause.nodes)
-        if not averaged and not named:
-            raise Misfit("how much each or all")
-        clause.drop(asked)
-    return True

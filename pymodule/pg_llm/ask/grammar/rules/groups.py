@@ -17,40 +17,31 @@ def key(clause: Clause, index: int) -> bool:
     if node is None:
         return False
     if node.kind == "unit":
-        return _further(clause, index, _unit(clause, index, node.meaning[0]))
+        _unit(clause, index, node.meaning[0])
+        return _further(clause, index)
     if node.meaning == ("by",) and (_is_agent(clause, index) or clause.at(index + 1, "condition")):
         return clause.drop(index)
     place = index + 2 if clause.at(index + 1, "distinct") else index + 1
     operand = clause.at(place, "column", "table", *(["measure"] if node.meaning == ("by",) else []))
     if operand is None:
         raise Misfit("a group by nothing")
-    if operand.kind == "table":
-        terms = shown_columns(clause.schema, operand.ref[0])
-    else:
-        terms = list(operand.terms) or [Column(operand.ref)]
-    made = clause.put(index, place, Node("key", 0, 0, NO_WORDS, operand.ref, meaning=node.meaning, terms=terms))
-    return _further(clause, index, made)
+    clause.put(index, place, _key(clause, operand, node.meaning))
+    return _further(clause, index)
 
 
-def _further(clause: Clause, index: int, made: Node) -> bool:
+def _key(clause: Clause, node: Node, meaning: tuple[str, ...] = ("each",)) -> Node:
+    terms = shown_columns(clause.schema, node.ref[0]) if node.kind == "table" else node.terms or [Column(node.ref)]
+    return Node("key", 0, 0, NO_WORDS, node.ref, meaning=meaning, terms=list(terms))
+
+
+def _further(clause: Clause, index: int) -> bool:
     """Further columns, units of time and tables behind `and`: per method and year. Always true."""
     while (second := clause.at(index + 1, "column", "table", "unit")) and _are_listed(clause, index):
+        index += 1
         if second.kind == "unit":
-            _unit(clause, index + 1, second.meaning[0], alone=True)
-        elif second.kind == "table":
-            terms = shown_columns(clause.schema, second.ref[0])
-            clause.put(index + 1, index + 1, Node("key", 0, 0, NO_WORDS, second.ref, meaning=("each",), terms=terms))
-        elif made.ref[1] < 0:
-            clause.put(
-                index + 1,
-                index + 1,
-                Node("key", 0, 0, NO_WORDS, second.ref, meaning=("each",), terms=[Column(second.ref)]),
-            )
+            _unit(clause, index, second.meaning[0], alone=True)
         else:
-            made.terms.append(Column(second.ref, second.words))
-            made = clause.put(index, index + 1, made)
-            continue
-        made, index = clause.nodes[index + 1], index + 1
+            clause.put(index, index, _key(clause, second))
     return True
 
 
@@ -59,13 +50,13 @@ def _are_listed(clause: Clause, index: int) -> bool:
     return bool(gap) and set(gap) <= {"and", "和", "及", ",", "each", "by", "per", "the"}
 
 
-def _unit(clause: Clause, index: int, unit: str, alone: bool = False) -> Node:
+def _unit(clause: Clause, index: int, unit: str, alone: bool = False) -> None:
     beside = None if alone else next((place for place in (index - 1, index + 1) if clause.may_date(place)), None)
     ref = date_column(clause, index) if beside is None else clause.nodes[beside].ref
     if clause.schema.column(ref).kind == "number" and unit != "year":
         raise Misfit("a part of a year where only years are kept")
     first, last = sorted((index, index if beside is None else beside))
-    return clause.put(first, last, Node("key", 0, 0, NO_WORDS, ref, meaning=("each",), terms=[Bucket(ref, unit)]))
+    clause.put(first, last, Node("key", 0, 0, NO_WORDS, ref, meaning=("each",), terms=[Bucket(ref, unit)]))
 
 
 def _is_agent(clause: Clause, index: int) -> bool:

@@ -7,9 +7,6 @@ from dataclasses import replace
 from pg_llm.ask.grammar.clause import LISTING, NO_REF, Clause, Misfit, Node
 from pg_llm.ask.grammar.logical_form import NO_WORDS, Aggregate, Column, Term
 
-# Words behind a sum that say again that it is one.
-_AGAIN = ("in total", "combined")
-
 
 def measure(clause: Clause, index: int) -> bool:
     """An operator with its operand, a metric, or a column whose words begin with total."""
@@ -23,7 +20,7 @@ def measure(clause: Clause, index: int) -> bool:
         return True
     if node.kind == "count":
         return _count(clause, index)
-    again = clause.at(index - 1, "measure") and node.text.lower() in _AGAIN
+    again = clause.at(index - 1, "measure") and node.text.lower() in ("in total", "combined")
     if again or (clause.at(index + 1, "metric") and node.meaning == ("sum",)):
         return clause.drop(index)
     return _function(clause, index, node.meaning[0])
@@ -70,24 +67,17 @@ def _function(clause: Clause, index: int, function: str) -> bool:
             raise Misfit("a count of nothing")
         places.append(counted)
         term = Aggregate("count", clause.nodes[counted].ref[0])
-    elif operand.kind == "table" and clause.nodes[index].text.lower() == "how much":
-        term = Aggregate("sum", operand.ref[0], _only_measure(clause, operand.ref[0]))
     else:
         raise Misfit(f"{function} of what is no number")
     return _fold(clause, index, term, *places)
 
 
-def _only_measure(clause: Clause, table: int) -> Column:
-    """The only number that the rows of a table hold: how much was paid."""
-    columns = [n for n, column in enumerate(clause.schema.tables[table].columns) if column.is_measure]
-    if len(columns) != 1:
-        raise Misfit("how much of what")
-    return Column((table, columns[0]))
-
-
 def _count(clause: Clause, index: int) -> bool:
     distinct = clause.at(index + 1, "distinct")
     place = clause.operand(index, "table", "column")
+    if place is not None and place < index and clause.at(place - 1, "group"):
+        # Per type how many: rows are counted, not what they are grouped by.
+        return _fold(clause, index, Aggregate("count", clause.nodes[place].ref[0]))
     if place is None or (place < index and LISTING & set(clause.gap(index - 1))):
         raise Misfit("a count of nothing")
     if clause.at(place - 1, "condition") and place > index + 1 and clause.gap(place - 1) and not clause.chinese:

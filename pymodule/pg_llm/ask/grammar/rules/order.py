@@ -8,7 +8,6 @@ from pg_llm.ask.grammar.clause import NO_REF, Clause, Misfit, Node
 from pg_llm.ask.grammar.logical_form import NO_WORDS, Aggregate, Column, Term
 from pg_llm.ask.grammar.rules.comparisons import attribute
 from pg_llm.ask.linking import operators
-from pg_llm.ask.schema import Ref
 
 _MOST_ROWS = 1000
 
@@ -36,8 +35,7 @@ def superlative(clause: Clause, index: int) -> bool:
         return False
     what = node.meaning[1] if len(node.meaning) > 1 else ""
     place = index - 1 if clause.chinese and what != "top" else index + 1
-    behind_verb = (before := clause.at(index - 1, "column")) is not None and before.meaning == ("verb",)
-    other = index + 1 if clause.chinese else index - 1 if what == "date" or behind_verb else place
+    other = index + 1 if clause.chinese else index - 1 if what == "date" else place
     for operand_place in (place, other):
         term = _operand(clause, operand_place, what)
         if term is not None:
@@ -47,21 +45,13 @@ def superlative(clause: Clause, index: int) -> bool:
         return True
     if what not in operators.ATTRIBUTES:
         raise Misfit("a superlative of nothing")
-    ref = _aged(clause, index) if what == "age" else attribute(clause, index, what)
+    ref = attribute(clause, index, what)
     if what == "age" and clause.schema.column(ref).kind == "date":
         node = replace(node, meaning=("asc" if node.meaning[0] == "desc" else "desc", what))
     _put_order(clause, index, index, node, Column(ref))
     # An adjective is about rows: the highest paid chef is no salary.
     clause.nodes[index].ref = (ref[0], -1)
     return True
-
-
-def _aged(clause: Clause, index: int) -> Ref:
-    """The age, or the birthday; of what was built, opened or founded that date."""
-    try:
-        return attribute(clause, index, "age")
-    except Misfit:
-        return attribute(clause, index, "founded")
 
 
 def _operand(clause: Clause, place: int, what: str) -> Term | None:
@@ -79,24 +69,16 @@ def _operand(clause: Clause, place: int, what: str) -> Term | None:
     if not clause.is_numeric(node) or what == "top":
         return None
     total = clause.tokens[node.start].text.lower() == "total" and node.end > node.start + 1
-    tables = {other.ref for other in clause.nodes if other.kind == "table"}
+    if not total or any(other.ref == (node.ref[0], -1) for other in clause.nodes if other.kind == "table"):
+        return Column(node.ref)
     # The highest total amount of anything but the rows themselves is one of sums.
-    return (
-        Aggregate("sum", node.ref[0], Column(node.ref))
-        if total and (node.ref[0], -1) not in tables
-        else Column(node.ref)
-    )
+    return Aggregate("sum", node.ref[0], Column(node.ref))
 
 
 def _put_order(clause: Clause, first: int, last: int, node: Node, term: Term) -> bool:
     down = node.meaning[0] == "desc"
     made = Node("order", 0, 0, NO_WORDS, meaning=("top",), terms=[term], descending=down, limit=node.limit)
     clause.put(first, last, made)
-    behind = clause.at(first + 1, "sup")
-    if node.limit is None and behind is not None and behind.text.lower() == "first" and not clause.gap(first):
-        # Latest first is an order of all rows.
-        made.meaning = ("sort",)
-        clause.put(first, first + 1, made)
     return True
 
 
@@ -108,13 +90,9 @@ def ranking(clause: Clause, index: int) -> bool:
     if node.kind == "first":
         return _ordered_first(clause, index, node)
     if node.kind == "direction":
-        before = clause.at(index - 1, "order")
-        descending = node.meaning == ("desc",)
-        if before is not None and before.terms and before.meaning == ("sort",):
-            clause.put(index - 1, index, replace(before, descending=descending))
-        else:
-            # Without a term, by the first column; the meaning tells it from an order that still waits for its term.
-            clause.put(index, index, Node("sort", 0, 0, NO_WORDS, NO_REF, node.text, ("sort",), descending=descending))
+        # Without a term, by the first column; the meaning tells it from an order that still waits for its term.
+        made = Node("sort", 0, 0, NO_WORDS, NO_REF, node.text, ("sort",), descending=node.meaning == ("desc",))
+        clause.put(index, index, made)
         return True
     operand = clause.at(index + 1, "column", "measure")
     if operand is None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import datetime
 
 from pg_llm.ask.grammar.clause import Clause, Misfit
-from pg_llm.ask.grammar.logical_form import Bucket, Column, Condition
+from pg_llm.ask.grammar.logical_form import Bucket, Column, Condition, Literal
 from pg_llm.ask.linking.times import Period
 from pg_llm.ask.schema import Ref
 
-_Span = tuple[datetime.date, datetime.date]
 _LONGEST_GAP = 2
 # Words in the name of a date that says when rows came to be.
 _CREATION = {"create", "created", "creation"}
@@ -35,31 +34,21 @@ def period(clause: Clause, index: int) -> bool:
         for other in clause.nodes
     ):
         raise Misfit("two periods of one date")
-    by_year = clause.schema.column(ref).kind == "number"
-    return clause.put_condition(first, last, _years(ref, said) if by_year else _days(ref, said))
+    return clause.put_condition(first, last, _condition(clause, ref, said))
 
 
-def _days(ref: Ref, said: Period) -> Condition:
-    if said.begin and said.end:
-        return Condition("period", Column(ref), (said.begin, said.end))
-    if said.begin:
-        return Condition(">=", Column(ref), (said.begin,))
-    assert said.end is not None
-    return Condition("<", Column(ref), (said.end,))
-
-
-def _years(ref: Ref, said: Period) -> Condition:
-    """A period of whole years, for a column that holds years."""
-    if any(day is not None and (day.month, day.day) != (1, 1) for day in (said.begin, said.end)):
-        raise Misfit("a part of a year where only years are kept")
-    if said.begin and said.end:
-        first, last = float(said.begin.year), float(said.end.year - 1)
-        one = Condition("in", Column(ref), (first,))
-        return one if first == last else Condition("between", Column(ref), (first, last))
-    if said.begin:
-        return Condition(">=", Column(ref), (float(said.begin.year),))
-    assert said.end is not None
-    return Condition("<", Column(ref), (float(said.end.year),))
+def _condition(clause: Clause, ref: Ref, said: Period) -> Condition:
+    """A period as a condition on a date, or of whole years on a column that holds years."""
+    column, begin, end = Column(ref), said.begin, said.end
+    bounds: list[Literal | None] = [begin, end]
+    if clause.schema.column(ref).kind == "number":
+        if any(day is not None and (day.month, day.day) != (1, 1) for day in (begin, end)):
+            raise Misfit("a part of a year where only years are kept")
+        bounds = [day and float(day.year) for day in (begin, end)]
+        if begin and end and end.year == begin.year + 1:
+            return Condition("in", column, (float(begin.year),))
+    values = tuple(bound for bound in bounds if bound)
+    return Condition("period" if len(values) > 1 else ">=" if begin else "<", column, values)
 
 
 def date_column(clause: Clause, index: int) -> Ref:
