@@ -34,10 +34,11 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
     step = f"{column.name}s are written as {dominant}"
     zeros = _has_lost_zeros(counts, dominant)
     short = sum(count for value, count in counts.items() if value.isdecimal() and len(value) < len(dominant))
-    is_free = column.name == "phone" and _is_grouped_freely(patterns, dominant)
+    is_grouped = column.name == "phone" and len(_runs(dominant)) > 1
+    is_free = is_grouped and _is_grouped_freely(patterns, dominant)
     for value in counts:
         # An area code of another length is grouped otherwise, by the same signs.
-        if _shape(value) == dominant or (column.name == "phone" and _signs(value) == _signs(dominant)):
+        if _shape(value) == dominant or (is_grouped and _signs(value) == _signs(dominant)):
             continue
         text = plain(value).strip("'\"")
         # Spreadsheets write 12345.0 for a code of digits.
