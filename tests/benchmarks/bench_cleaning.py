@@ -2,8 +2,9 @@
 
 With RAHA=3 also beside three seeds of Raha and Baran (PyPI raha 1.26, in an environment of its own), 20 minutes more.
 Nothing in the product knows these tables: no name, value or rule of theirs. PART=damage is the part on tables that
-spreadsheet_damage.py spoils, PART=misspellings that on tables of real names; the others are values, extraction,
-duplicates, persons and tables. PERSONS=1000000 says how many persons are made.
+spreadsheet_damage.py spoils, PART=misspellings that on tables of real names, PART=confidence that on tables whose
+columns are drawn; the others are values, extraction, duplicates, persons and tables. PERSONS=1000000 says how many
+persons are made.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+import confidence_bands
 import damage_scores
 import misspelling_scores
 import persons
@@ -52,7 +54,8 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
             "duplicates": _duplicates(db),
             "persons": _persons(db),
             "damage": damage_scores.rows(partial(_damage, db)),
-            "misspellings": misspelling_scores.rows(partial(_misspellings, db)),
+            "misspellings": misspelling_scores.rows(partial(_proposed, db)),
+            "confidence": confidence_bands.rows(partial(_proposed, db)),
             "tables": (row for table in tables for part in (_quality, _clean, _growth) for row in part(db, *table)),
         }
         return shown(row for part in parts(there) for row in there[part])
@@ -64,7 +67,7 @@ def _damage(db: psycopg.Connection, name: str, damaged: Damaged) -> dict[Cell, s
     return {cell: (new or "") if state == "proposed" else None for cell, (new, state) in changes.items()}
 
 
-def _misspellings(db: psycopg.Connection, name: str, pair: Pair) -> misspelling_scores.Proposals:
+def _proposed(db: psycopg.Connection, name: str, pair: Pair) -> misspelling_scores.Proposals:
     load(db, name, pair.names, pair.dirty)
     query = """SELECT (key ->> 'id')::int, "column", new, confidence FROM llm.change
                WHERE run = %s AND state = 'proposed'"""

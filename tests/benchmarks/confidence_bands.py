@@ -1,74 +1,67 @@
 """How often repairs are right by what their confidence says, on tables of drawn columns and damages.
 
-`python confidence_bands.py FIRST LAST STEP` prints it without a server; odd seeds were looked at while confidences were
-calibrated, even ones were put away.
+`PYTHONPATH=pymodule:tests/support python tests/benchmarks/confidence_bands.py FIRST LAST STEP` prints it without a
+server. Odd seeds were looked at while confidences were calibrated, even ones were put away; those to 160 were looked at
+since.
 """
 
 from __future__ import annotations
 
-import json
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import drawn_tables
-from drawn_tables import Drawn
+from dirty import Cell, Pair
+from workbench.bench import compared
 
-# Detector, confidence, whether it is right, whether the cell was wrong, and its kind of damage.
-Answer = tuple[str, float, bool, bool, str]
+COMMAND = "./run bench cleaning"
+# Seeds that nobody had used.
+SEEDS = range(302, 322, 2)
+# New value and confidence of each cell with a proposal.
+Proposals = Mapping[Cell, tuple[str | None, float]]
 
 
-def answers(drawn: Drawn) -> Iterator[Answer]:
-    """What is proposed for the cells of a table."""
-    from pg_llm.cleaning.host.detectors import ensemble
-    from pg_llm.cleaning.host.table import Column, Table, encode
+def rows(proposals: Callable[[str, Pair], Proposals]) -> Iterator[dict[str, object]]:
+    """Rows of a benchmark: for each band of a tenth the mean confidence, and the share that is right."""
+    for start, cells, said, right in bands(answers(proposals, SEEDS)):
+        label = f"drawn tables, confidence from {start:.1f} ({cells} repairs): right"
+        yield compared(COMMAND, label, "confidence", said, right, "share", True, 3)
 
-    names = drawn.pair.names
-    columns = [list(column) for column in zip(*drawn.pair.dirty, strict=True)]
-    table = Table([Column(name, *encode(each or None for each in values))
-                   for name, values in zip(names[1:], columns[1:], strict=True)])  # fmt: skip
-    for finding in ensemble.detect(table):
-        place = finding.column + 1
-        for row in finding.rows.tolist():
-            kind = drawn.kinds.get((row, place), "")
-            confidence = finding.confidence or 0.0
-            right = finding.confidence is not None and (finding.new or "") == drawn.pair.clean[row][place]
-            yield finding.detector, confidence, right, bool(kind), kind
+
+def answers(proposals: Callable[[str, Pair], Proposals], seeds: Iterable[int]) -> Iterator[tuple[float, bool]]:
+    """The confidence of each repair on the tables of these seeds, and whether it is right."""
+    for seed in seeds:
+        pair = drawn_tables.draw(seed).pair
+        for (row, place), (new, confidence) in proposals(f"drawn_{seed}", pair).items():
+            yield confidence, (new or "") == pair.clean[row][place]
 
 
 def bands(found: Iterable[tuple[float, bool]]) -> Iterator[tuple[float, int, float, float]]:
-    """For each band of a tenth from .5: where it begins, cells, mean confidence and the share that is right."""
-    of: defaultdict[int, list[tuple[float, bool]]] = defaultdict(list)
+    """For each band of a tenth: where it begins, its repairs, their mean confidence and the share that is right."""
+    inside: defaultdict[int, list[tuple[float, bool]]] = defaultdict(list)
     for confidence, right in found:
-        of[min(int(confidence * 10 + 1e-6), 9)].append((confidence, right))
-    for band, inside in sorted(of.items()):
-        said, right = zip(*inside, strict=True)
-        yield band / 10, len(inside), sum(said) / len(inside), sum(right) / len(inside)
+        inside[min(int(confidence * 10 + 1e-6), 9)].append((confidence, right))
+    for band, repairs in sorted(inside.items()):
+        said, shares = zip(*repairs, strict=True)
+        yield band / 10, len(repairs), sum(said) / len(repairs), sum(shares) / len(repairs)
 
 
-def main(first: int, last: int, step: int, dump: str | None = None) -> None:
-    """Print the bands of all repairs on the tables of these seeds, and F1."""
-    found: list[Answer] = []
-    wrong = 0
-    for seed in range(first, last, step):
-        drawn = drawn_tables.draw(seed)
-        wrong += len(drawn.kinds)
-        for each in answers(drawn):
-            found.append(each)
-            if dump:
-                with Path(dump).open("a") as file:
-                    file.write(json.dumps([seed, *each]) + "\n")
-    proposed = [each for each in found if each[1] >= 0.5]
-    hits, right = sum(each[3] for each in found), sum(each[2] for each in proposed)
-    print(f"{wrong} wrong cells: detection F1 {2 * hits / (len(found) + wrong):.3f}", end=", ")
-    print(f"repair F1 {2 * right / (len(proposed) + wrong):.3f} (P {right / len(proposed):.3f})")
-    for start, cells, said, share in bands((each[1], each[2]) for each in proposed):
-        print(f"  from {start:.1f}: {cells} cells, says {said:.3f}, right {share:.3f}")
-    applied = Counter(each[2] for each in proposed if each[1] >= 0.95)
-    print(f"  by default: {applied.total()} cells, right {applied[True] / max(applied.total(), 1):.4f}")
+def proposed(_: str, pair: Pair) -> Proposals:
+    """What is proposed for a table, without a server."""
+    from pg_llm.cleaning.host.detectors import ensemble
+    from pg_llm.cleaning.host.table import Column, Table, encode
+
+    columns = [[row[place] or None for row in pair.dirty] for place in range(len(pair.names))]
+    table = Table([Column(name, *encode(each)) for name, each in zip(pair.names[1:], columns[1:], strict=True)])
+    return {
+        (row, finding.column + 1): (finding.new, finding.confidence)
+        for finding in ensemble.detect(table)
+        if finding.confidence is not None and finding.confidence >= ensemble.MIN_CONFIDENCE
+        for row in finding.rows.tolist()
+    }
 
 
 if __name__ == "__main__":
-    sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "support")]
-    main(*(int(each) for each in sys.argv[1:4]), *sys.argv[4:5])
+    for start, cells, said, right in bands(answers(proposed, range(*map(int, sys.argv[1:4])))):
+        print(f"from {start:.1f}: {cells} repairs, said {said:.3f}, right {right:.3f}")

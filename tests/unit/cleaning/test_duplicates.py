@@ -103,6 +103,44 @@ def test_members_of_a_household_without_birthdays() -> None:
     assert len(found - wanted) <= 0.05 * len(wanted)
 
 
+def test_twins_are_two_persons() -> None:
+    rows = people(1500)
+    for of in range(300):
+        add(rows, of, first=rows["first"][of + 700], born=rows["born"][of + 800], email=None)
+    twins = {(of, add(rows, of, first=rows["first"][of + 500], email=None)) for of in range(400, 480)}
+    wanted = {(of, add(rows, of, last=f"{rows['last'][of]}e")) for of in range(900, 1100)}
+    found = linked(**rows)
+    assert found & twins == set()
+    assert len(found & wanted) >= 0.97 * len(wanted)
+
+
+def test_who_moved_is_found_by_name_and_birthday_beside_namesakes() -> None:
+    rows = people(1500)
+    chance = random.Random(3)
+    rows["postcode"] = [f"{chance.randrange(10_000, 99_999)}" for _ in rows["first"]]
+    for of in range(100):
+        add(rows, of, born=rows["born"][of + 300], street=rows["street"][of + 300], postcode="10115", email=None)
+    wanted = set()
+    for of in range(500, 600):
+        home = {"street": rows["street"][of + 300], "postcode": rows["postcode"][of + 9]}
+        wanted.add((of, add(rows, of, email=f"new{of}@y.org", **home)))
+    found = linked(**rows)
+    assert len(found & wanted) >= 0.95 * len(wanted)
+    assert len(found - wanted) <= 0.05 * len(wanted)
+
+
+def test_a_postcode_of_one_household_tells_no_persons_apart() -> None:
+    rows = people(1500)
+    chance = random.Random(4)
+    rows["postcode"] = [f"{chance.randrange(10_000, 99_999)}" for _ in rows["first"]]
+    for of in range(300):
+        add(rows, of, first=rows["first"][of + 700], born=rows["born"][of + 800], email=None)
+    wanted = {(of, add(rows, of, last=f"{rows['last'][of]}e")) for of in range(900, 1000)}
+    found = linked(**rows)
+    assert len(found & wanted) >= 0.97 * len(wanted)
+    assert len(found - wanted) <= 0.03 * len(wanted)
+
+
 def test_birthdays_tell_where_each_person_is_there_often() -> None:
     rows = people(600)
     del rows["email"]

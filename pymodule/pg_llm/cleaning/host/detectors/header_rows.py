@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from pg_llm.cleaning.host.table import Finding, Rows, Step, Table
+from pg_llm.cleaning.host.table import Codes, Finding, Rows, Step, Table
 from pg_llm.values.host.characters import folded
 
 DETECTOR = "header"
@@ -14,6 +14,8 @@ _STEP = Step("rows that repeat the names of the columns")
 _REASON = "the row repeats the names of the columns"
 # So many of a row's cells hold the name of their column, and such a share of those that are filled.
 _MIN_CELLS, _MIN_SHARE = 2, 0.5
+# What more of the rows hold is data.
+_MAX_ROWS = 0.05
 _MAX_LENGTH = 100
 
 
@@ -28,6 +30,8 @@ def detect(table: Table) -> list[Finding]:
             if len(value) <= _MAX_LENGTH and _key(value) == name:
                 named[column.rows_with(value)] += 1
     rows = np.flatnonzero((named >= _MIN_CELLS) & (named >= _MIN_SHARE * filled))
+    if len(rows) > max(1, _MAX_ROWS * table.row_count):
+        return []
     return [
         Finding(position, there, None, None, DETECTOR, _REASON, step=_STEP)
         for position, column in enumerate(table.columns)
@@ -44,7 +48,7 @@ def without_rows(findings: Sequence[Finding], headers: Sequence[Finding]) -> Ite
             yield finding.on(kept)
 
 
-def _alike(rows: Rows, codes: np.typing.NDArray[np.int32]) -> list[Rows]:
+def _alike(rows: Rows, codes: Codes) -> list[Rows]:
     """The rows, those with one value together."""
     return [rows[codes[rows] == code] for code in np.unique(codes[rows])]
 
