@@ -105,7 +105,10 @@ def _doubly_robust(sample: Sample, predictions: _Predictions) -> Estimate:
     residual = sample.outcome - np.where(treated, with_it, without)
     scores = with_it - without + weights * residual
     effect, error = float(scores.mean()), float(scores.std(ddof=1) / np.sqrt(len(sample)))
-    scale = float(np.sqrt(np.mean(residual**2) * np.mean(weights**2)))
+    # The mean square of the weights, corrected for errors of the chances; the greater one is the more careful.
+    square = np.mean(weights**2)
+    square = max(2 * np.mean(1 / chance + 1 / (1 - chance)) - square, square)
+    scale = float(np.sqrt(np.mean(residual**2) * square))
     found = {"overlap": {"least": float(chance.min()), "most": float(chance.max()), "outside": outside}}
     return _normal(effect, error, scale, predictions, found)
 
