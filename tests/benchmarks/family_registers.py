@@ -2,8 +2,8 @@
 
 Another make than persons.py, linkage_tables.py and person_registers.py: how many there are of each, who moved, which
 columns there are and how they are written is drawn by the seed. Odd seeds were looked at while linkage was built, even
-ones were put away. `python family_registers.py FIRST LAST STEP` prints how well llm_duplicates does without a server,
-and how many pairs of each kind it takes for one person.
+ones were put away. `PYTHONHASHSEED=0 python family_registers.py FIRST LAST STEP` prints how well llm_duplicates does
+without a server, and how many pairs of each kind it takes for one person.
 """
 
 from __future__ import annotations

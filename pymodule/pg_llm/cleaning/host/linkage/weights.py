@@ -200,14 +200,25 @@ class MatchWeights:
         return (times - np.exp(self._other.logs(patterns))).clip(0)
 
     def _given_name(self, patterns: Levels, times: Weights) -> NDArray[np.bool_]:
-        """The field in which members of a household, whose birthdays differ, differ most often; none without such."""
-        differ = (patterns[:, self._birthdays] == OTHER).any(axis=1)
-        times = self._beyond_chance(patterns, times)[differ]
-        found = patterns[differ]
+        """The field in which members of a household, whose birthdays differ, differ most often.
+
+        Without such it is that in which rows with one birthday differ, unless its values recur least of all names.
+        """
+        born = patterns[:, self._birthdays]
+        beyond = self._beyond_chance(patterns, times)
         # Each member has an address of mail of their own.
-        found[:, self._birthdays | np.array([field.kind in ("email", "phone") for field in self._fields])] = MISSING
-        ratios = self._other_ratios(found, times, _MIN_HOUSEHOLDS)
-        return np.asarray((ratios == ratios.max()) & (ratios > _MIN_OTHER))
+        told = self._birthdays | np.array([field.kind in ("email", "phone") for field in self._fields])
+        alike = np.where(told, MISSING, patterns)
+        differ, same = (born == OTHER).any(axis=1), (born == SAME).any(axis=1)
+        ratios = self._other_ratios(alike[differ], beyond[differ], _MIN_HOUSEHOLDS)
+        if ratios.max() <= _MIN_OTHER:
+            ratios = self._other_ratios(alike[same], beyond[same], _MIN_HOUSEHOLDS)
+            shares = self._collisions / self._both_filled
+            names = [place for place, field in enumerate(self._fields) if field.kind == "name"]
+            rarest = min(names, key=lambda place: shares[place], default=-1)
+            ratios[[place for place in range(len(ratios)) if place not in names or place == rarest]] = 0
+            return np.asarray((ratios == ratios.max()) & (ratios > 0))
+        return np.asarray(ratios == ratios.max())
 
     def _other_ratios(self, patterns: Levels, times: Weights, least: float = 0.0) -> Weights:
         """For each field of names or texts how many of the pairs that are alike differ in it, for each that agrees.
