@@ -436,3 +436,14 @@ def test_rows_beyond_the_limit_are_told(bakery: psycopg.Connection) -> None:
     bakery.add_notice_handler(lambda notice: told.append(str(notice.message_primary)))
     assert len(bakery.execute("SELECT ask_rows('List all bakers')").fetchall()) == 2
     assert [notice for notice in told if "llm.ask_row_limit" in notice]
+
+
+@pytest.mark.parametrize("style", ["German", "SQL, DMY", "Postgres, MDY"])
+def test_the_style_of_dates_in_a_session_changes_no_answer(db: psycopg.Connection, style: str) -> None:
+    db.execute("CREATE TABLE member (id int PRIMARY KEY, city text, born date)")
+    db.execute("INSERT INTO member SELECT n, 'Oslo', date '2020-01-01' + n FROM generate_series(1, 9) AS n")
+    question = "How many members were born after 2020-01-05?"
+    usual = db.execute("SELECT sql, answer FROM ask(%s, '{member}')", (question,)).fetchall()
+    assert usual[0][1] is not None
+    db.execute(f"SET DateStyle = '{style}'")
+    assert db.execute("SELECT sql, answer FROM ask(%s, '{member}')", (question,)).fetchall() == usual

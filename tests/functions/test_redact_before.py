@@ -242,3 +242,25 @@ def test_odd_texts(db: psycopg.Connection, endpoint: FaultyEndpoint) -> None:
     assert value(db, "SELECT llm_generate('王伟住在北京市海淀区中关村大街27号')") is not None
     assert "王伟" not in sent(endpoint)
     assert "中关村大街27号" not in sent(endpoint)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "llm_explain(%s, 'big', 'complaint', '{complaint,praise}')",
+        "llm_explain_svg(%s, 'big', 'complaint', '{complaint,praise}')",
+        "llm_explain('a kettle', 'vectors', %s)",
+        "llm_counterfactual(%s, 'big', '{complaint,praise}')",
+        "llm_robustness('big', format('SELECT %%L, ''praise''', %s::text), labels => '{complaint,praise}')",
+    ],
+)
+def test_a_text_is_not_torn_before_it_is_redacted(db: psycopg.Connection, endpoint: FaultyEndpoint, call: str) -> None:
+    # Whoever registers a model asks it for its dimensions.
+    endpoint.requests.clear()
+    with pytest.raises(errors.InvalidParameterValue, match="in parts"):
+        db.execute(f"SELECT {call}", (TEXT,))
+    assert endpoint.requests == []
+    # Once it is redacted there is nothing to tear.
+    db.execute(f"SELECT {call}", (value(db, "SELECT llm_redact(%s)", TEXT),))
+    assert endpoint.requests
+    assert not any(part in json.dumps(each.body) for each in endpoint.requests for part in ("anna.", "meier", "0958"))

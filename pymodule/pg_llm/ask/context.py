@@ -77,7 +77,7 @@ def gather(
         question, before = before.question, None
     examples = taught_examples.similar(db, question, embedder)
     values = value_lookup.find_values(question, schema, selection.lookup(db)) if schema.tables or examples else []
-    today = db.rows("SELECT current_date::text AS today")[0]["today"]
+    today = db.rows("SELECT to_char(current_date, 'YYYY-MM-DD') AS today")[0]["today"]
     linked = question_linking.link(question, schema, values, today, name_embeddings.NameEmbeddings(schema, embedder))
     rows = sample_rows.read(schema, selection.lookup(db), row_count) if row_count else {}
     gathered = Context(question, today, schema, linked, values, examples, rows, before, chosen, assumptions)

@@ -12,6 +12,7 @@ from pg_llm.arguments import Label
 from pg_llm.classify import abstention
 from pg_llm.database import models
 from pg_llm.database.connection import Connection
+from pg_llm.database.models import Model
 from pg_llm.errors import InvalidInput
 
 MODELS = ("classification", "embedding", "generation")
@@ -119,6 +120,11 @@ class Classifier:
             self._options["instruction"] = candidates.instruction
         if allow_none:
             self._options["allow_none"] = True
+
+    @property
+    def model(self) -> Model:
+        """The model that is asked."""
+        return self._model
 
     def scores(self, inputs: Sequence[str | None], variant: int = 0) -> list[Scores | None]:
         """The probability of each label, for each text; None for NULL, no label for a blank text.

@@ -39,6 +39,11 @@ class Attribution(NamedTuple):
     method: str
 
 
+def find_model(db: Connection, name: str | None) -> Model:
+    """The model that is explained. Raises UndefinedModel and InvalidInput."""
+    return models.find(db, name, "classification", (*scoring.MODELS, "entities"))
+
+
 def explain(
     db: Connection,
     input: str | None,
@@ -48,7 +53,7 @@ def explain(
     method: str,
 ) -> list[Attribution]:
     """The words in their order and, last, the rest; nothing for a text that is NULL or blank."""
-    found = models.find(db, model, "classification", (*scoring.MODELS, "entities"))
+    found = find_model(db, model)
     if found.task != "entities":
         _check(found, target, labels)
     if input is None or scoring.is_blank(input):

@@ -11,6 +11,7 @@ from pg_llm.arguments import Label
 from pg_llm.classify import scoring
 from pg_llm.database import search_path
 from pg_llm.database.connection import Connection
+from pg_llm.privacy import torn_texts
 from pg_llm.training import labelled_rows, row_classifier
 from pg_llm.training.labelled_rows import LabelledRow
 from pg_llm.training.perturbation import attacks
@@ -42,6 +43,7 @@ def evaluate(
     tallies = {each: _Tally() for each in (CLEAN, *names)}
     for rows in labelled_rows.read(db, query, "classify"):
         with search_path.pinned(db):
+            torn_texts.refuse_personal(db, classifier.model, [text for text, _ in rows])
             _add(tallies, classifier, rows, own, seed)
     return list(_rows(tallies))
 
