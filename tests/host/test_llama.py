@@ -6,6 +6,7 @@ import gc
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -366,6 +367,16 @@ def test_a_crash_takes_no_text_along(model: LlamaGeneration) -> None:
     assert [type(future.result()[0]) for future in futures] == [Written] * 6
     assert child(model) != lost
     # A connection that nobody closed is an error where it is found.
+    gc.collect()
+
+
+def test_what_tidies_up_tmp_costs_one_start(model: LlamaGeneration) -> None:
+    lost = child(model)
+    prompt = model.prompt(asked("Hello"), Sampling(3))
+    before = model.forward([prompt])
+    shutil.rmtree(model._processes.first._folder)
+    assert model.forward([prompt]) == before
+    assert child(model) != lost
     gc.collect()
 
 

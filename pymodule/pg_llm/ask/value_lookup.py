@@ -20,6 +20,8 @@ _PLACE_CONFIDENCE, _FORM_CONFIDENCE, _LOWERCASE_CONFIDENCE = 0.97, 0.9, 0.9
 # A column holds codes of places if this share of its values are codes.
 _LEAST_CODE_SHARE = 0.5
 
+_ARTICLES = {"the", "a", "an"}
+
 TextColumns = Sequence[tuple[int, SchemaColumn]]
 # What separates the words of a value as no_show; people write no-show, or no show.
 _SEPARATORS = "_-"
@@ -80,7 +82,7 @@ def _match_values(
         spellings = [value] if row["whole"] else [part for part in capitalized if _starts_at_word(part, value)]
         spaced = (text.translate(_SPACED) for text in spellings)
         for match in (match for text in spaced for match in re.finditer(re.escape(text), lower.translate(_SPACED))):
-            if _is_whole_word(lower, *match.span()):
+            if _is_whole_word(lower, *match.span()) and not _is_article(question, *match.span()):
                 yield ValueMatch(ref, row["value"], *match.span(), row["whole"])
         for match in re.finditer(_completed_pattern(value), lower):
             yield ValueMatch(ref, row["value"], *match.span(), whole=True)
@@ -166,6 +168,11 @@ def _place_kinds(lookup: ValueLookup, table: SchemaTable, texts: TextColumns) ->
             named = kinds & set(table.columns[row["place"]].words)
             kinds_by_column[row["place"]] = named or kinds
     return kinds_by_column
+
+
+def _is_article(question: str, start: int, end: int) -> bool:
+    """True for an article that is neither quoted nor capitalised: a value may be called so."""
+    return question[start:end] in _ARTICLES and question[start - 1 : start] not in ("'", '"', "\u201c")
 
 
 def _starts_at_word(part: str, value: str) -> bool:

@@ -99,3 +99,10 @@ def test_a_chinese_state_is_named_without_already() -> None:
 @pytest.mark.parametrize("value", ["x" * 3, "Bonn"])
 def test_values_that_are_not_named_are_not_matched(value: str) -> None:
     assert find("How many are there?", (0, value)) == []
+
+
+def test_an_article_is_no_value() -> None:
+    """Somebody is called so: a package of Debian's is."""
+    question = "How many persons live in the north?"
+    assert [match.value for match in find(question, (0, "the"), (0, "north"))] == ["north"]
+    assert [match.value for match in find("Who is called 'the'?", (0, "the"))] == ["the"]

@@ -87,16 +87,12 @@ class Llama:
         self._turns: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._known_tokens: dict[str, list[int]] = {}
         self._renderings: set[asyncio.Task[dict[str, Any]]] = set()
-        # Of this process, which is the only one that the socket's folder lets in.
-        self._folder = tempfile.mkdtemp(prefix="pg_llm-")
-        self._socket = os.path.join(self._folder, server.SOCKET)
-        self._log = Path(self._folder, server.LOG)
         self._starting = threading.Lock()
         self._children: list[subprocess.Popen[bytes]] = []
         # Those that are open: the current one, and before it those whose requests may still be answered.
         self._clients: list[httpx.AsyncClient] = []
         self._current: httpx.AsyncClient | None = None
-        weakref.finalize(self, _end, self._children, self._clients, self._folder)
+        self._make_folder()
         self._start()
 
     def start(self, work: Coroutine[Any, Any, _R]) -> Future[_R]:
@@ -272,12 +268,14 @@ class Llama:
         for child in list(self._children):
             until = time.monotonic() + _BURIAL
             while child.poll() is None and not self._answers():
-                if time.monotonic() > until:
+                if time.monotonic() > until or not os.path.isdir(self._folder):
                     child.kill()
                 time.sleep(0.1)
             if child.poll() is not None:
-                written = " ".join(self._log.read_text("utf-8", "replace")[-_MAX_SHOWN:].split())
-                log.warning("llama.cpp ended with status %d: %s", child.returncode, written)
+                written = ""
+                with contextlib.suppress(FileNotFoundError):
+                    written = " ".join(self._log.read_text("utf-8", "replace")[-_MAX_SHOWN:].split())
+                log.warning("llama.cpp ended with status %d: %s", child.returncode, written or "its log is gone")
 
     def _answers(self) -> bool:
         """Whether the process is well: it closes connections that were idle, too."""
@@ -291,6 +289,13 @@ class Llama:
     def _is_running(self) -> bool:
         return bool(self._children) and self._children[-1].poll() is None
 
+    def _make_folder(self) -> None:
+        # Of this process, which is the only one that the socket's folder lets in.
+        self._folder = tempfile.mkdtemp(prefix="pg_llm-")
+        self._socket = os.path.join(self._folder, server.SOCKET)
+        self._log = Path(self._folder, server.LOG)
+        self._finalizer = weakref.finalize(self, _end, self._children, self._clients, self._folder)
+
     def _start(self) -> None:
         """Start the process unless it runs. Raises InvalidModel, OutOfMemory."""
         with self._starting:
@@ -301,6 +306,10 @@ class Llama:
             # Before it runs: connections to the process before would each be lost once more.
             self._current = None
             _close(self._clients)
+            # What tidies up /tmp may have taken it.
+            if not os.path.isdir(self._folder):
+                self._finalizer.detach()
+                self._make_folder()
             self._children[:] = [_child({**asdict(self.settings), "socket": self._socket}, self._log)]
 
 
