@@ -73,6 +73,71 @@ def test_a_name_that_another_transaction_takes_first_is_not_taken_over(
     assert [error.sqlstate for error in failed] == ["42710"]
 
 
+def test_a_stream_ends_with_the_right_to_read_its_table(
+    db: psycopg.Connection, attacker: psycopg.Connection, role: str, connect: Connect
+) -> None:
+    """A table that is given to somebody else takes no stream of its former owner along."""
+    db.execute("CREATE ROLE heir LOGIN")
+    db.execute("GRANT USAGE, CREATE ON SCHEMA theirs TO heir")
+    heir = connect("heir")
+    try:
+        attacker.execute("CREATE TABLE hand (id int PRIMARY KEY, at timestamptz)")
+        source = '{"kind": "table", "table": "theirs.hand"}'
+        create(attacker, "copies", "theirs.copy", source=source, columns=None, event_time="at")
+        attacker.execute("CALL stream_window('by_hour', 'copies', 'tumbling', '1 hour')")
+        attacker.execute("CALL stream_publish('outbox', 'theirs.hand', 't', '{\"servers\": \"127.0.0.1:9\"}')")
+        attacker.execute("INSERT INTO theirs.hand VALUES (1, now())")
+        assert value(attacker, "SELECT stream_run('copies')") == 1
+        attacker.execute("INSERT INTO theirs.hand VALUES (2, now())")
+        db.execute("ALTER TABLE theirs.hand OWNER TO heir")
+        waiting = value(db, "SELECT count(*) FROM llm.stream_change")
+        heir.execute("INSERT INTO theirs.hand VALUES (3, now())")
+        assert value(db, "SELECT count(*) FROM llm.stream_change") == waiting
+        assert value(attacker, "SELECT stream_run('copies')") == 0
+        assert value(attacker, "SELECT error FROM stream_stats WHERE name = 'copies'") == (
+            f'"{role}" may not read all rows of theirs.hand'
+        )
+        assert value(attacker, "SELECT count(*) FROM theirs.copy") == 1
+        # A policy hides rows from whoever may read the others.
+        heir.execute(f"GRANT SELECT ON theirs.hand TO {role}")
+        heir.execute("ALTER TABLE theirs.hand ENABLE ROW LEVEL SECURITY")
+        heir.execute("INSERT INTO theirs.hand VALUES (4, now())")
+        assert value(db, "SELECT count(*) FROM llm.stream_change") == waiting
+        heir.execute("ALTER TABLE theirs.hand DISABLE ROW LEVEL SECURITY")
+        heir.execute("INSERT INTO theirs.hand VALUES (5, now())")
+        attacker.execute("CALL stream_resume('copies')")
+        assert value(attacker, "SELECT stream_run('copies')") == 2
+        assert value(attacker, "SELECT array_agg(id ORDER BY id) FROM theirs.copy") == [1, 2, 5]
+        shown = heir.execute("SELECT name, error FROM stream_stats ORDER BY name").fetchall()
+        assert shown == [("copies", None), ("outbox", None)]
+        heir.execute("CALL stream_drop('copies')")
+        heir.execute("CALL stream_drop('outbox')")
+        assert value(db, "SELECT count(*) FROM llm.all_stream") == 0
+        assert value(db, "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'stream%%'") == 0
+        assert value(attacker, "SELECT count(*) FROM theirs.by_hour") == 1
+    finally:
+        db.execute("DROP OWNED BY heir CASCADE")
+        db.execute("DROP ROLE heir")
+
+
+def test_a_stream_needs_a_targets_owner_who_may_read_its_table(
+    db: psycopg.Connection, attacker: psycopg.Connection, role: str
+) -> None:
+    db.execute("CREATE TABLE secret (id int PRIMARY KEY)")
+    attacker.execute("CREATE TABLE theirs.loot (id int PRIMARY KEY)")
+    source = '{"kind": "table", "table": "secret"}'
+    with pytest.raises(errors.InsufficientPrivilege, match="may not read all rows of public.secret"):
+        create(db, "secrets", "theirs.loot", source=source, columns=None)
+    db.execute(f"GRANT SELECT ON secret TO {role}")
+    create(db, "secrets", "theirs.loot", source=source, columns=None)
+    db.execute("INSERT INTO secret VALUES (1)")
+    db.execute(f"REVOKE SELECT ON secret FROM {role}")
+    db.execute("INSERT INTO secret VALUES (2)")
+    assert value(db, "SELECT count(*) FROM llm.stream_change") == 1
+    assert value(db, "SELECT stream_run('secrets')") == 0
+    assert value(db, "SELECT count(*) FROM theirs.loot") == 0
+
+
 def test_nobody_else_holds_up_a_stream_with_windows(db: psycopg.Connection, attacker: psycopg.Connection) -> None:
     create(db, event_time="sent_at")
     db.execute("CALL stream_window('by_hour', 'payments', 'tumbling', '1 hour')")

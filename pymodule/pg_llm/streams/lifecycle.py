@@ -106,6 +106,8 @@ def create(
             state="running",
             trusted=True,
         )
+        if followed is not None:
+            table_source.check_reading(db, followed, owner)
         described = db.run_as(owner, lambda: _describe(db, stream))
         output = Output([column for column, _ in described], stream.key)
         _check(stream, described)
@@ -164,11 +166,10 @@ def seek(db: Connection, name: str, partition: str | None, position: int | None,
     return count
 
 
-def drop(db: Connection, stream: Stream) -> None:
-    """Forget a stream with its windows; its target stays."""
-    if stream.source["kind"] == "table":
-        table_source.unfollow(db, stream.id)
-    _delete(db, stream.id)
+def drop(db: Connection, number: int) -> None:
+    """Forget a stream with what hangs on it; its target stays."""
+    table_source.unfollow(db, number)
+    _delete(db, number)
 
 
 def check_name(name: str) -> None:

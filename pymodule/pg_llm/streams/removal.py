@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pg_llm.database.connection import Connection
-from pg_llm.streams import alerting, definition, lifecycle, windowing, windows
+from pg_llm.streams import alerting, definition, lifecycle, table_source, windowing, windows
 
 
 def drop(db: Connection, name: str) -> None:
@@ -12,8 +12,11 @@ def drop(db: Connection, name: str) -> None:
         alerting.drop(db, number)
     elif row := windowing.find(db, name):
         windowing.drop(db, row)
+    elif (number := table_source.find(db, name)) is not None:
+        # Of whoever had the table before: the tables of its windows are theirs, and stay.
+        lifecycle.drop(db, number)
     else:
         stream = definition.find(db, name)
         for window in windows.of_stream(db, stream):
             windowing.drop(db, {"own": True, "stream": stream.id, "relation": window.relation, "id": window.id})
-        lifecycle.drop(db, stream)
+        lifecycle.drop(db, stream.id)

@@ -9,8 +9,9 @@ from typing import Any
 from pg_llm.database import catalog, companion_triggers, ownership, search_path
 from pg_llm.database.catalog import Table
 from pg_llm.database.connection import Connection, Row
+from pg_llm.database.quoting import quote_ident
 from pg_llm.database.security_context import as_extension_owner, run_as_extension_owner
-from pg_llm.errors import InvalidInput
+from pg_llm.errors import InsufficientPrivilege, InvalidInput
 from pg_llm.streams import definition, writing
 from pg_llm.streams.definition import Stream
 from pg_llm.streams.lease import Claim
@@ -25,10 +26,29 @@ _TYPES = """
     SELECT a.attname::text AS name, format_type(a.atttypid, NULL) AS type FROM pg_attribute AS a
     WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
-_FOLLOWED = """
-    SELECT c.oid::int8 AS oid, c.relowner::int8 AS owner, s.key, s.publish IS NOT NULL AS published
+# All rows of a table: somebody with the rights of its owner, or who was granted all of it and is under no policy.
+_MAY_READ = """
+    pg_has_role(r.oid, c.relowner, 'USAGE') OR has_schema_privilege(r.oid, c.relnamespace, 'USAGE')
+    AND has_table_privilege(r.oid, c.oid, 'SELECT') AND (NOT c.relrowsecurity OR r.rolbypassrls)
+"""
+_ROLE_MAY_READ = f"""
+    SELECT ({_MAY_READ}) AS may, r.rolname::text AS name, format('%I.%I', n.nspname, c.relname) AS relation
+    FROM pg_roles AS r, pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE r.oid = $1::oid AND c.oid = $2::oid
+"""
+# What is read goes to whoever made it: a publication for the table's owner, a stream for one who may read the table.
+_FOLLOWED = f"""
+    SELECT c.oid::int8 AS oid, c.relowner::int8 AS owner, s.key, s.publish IS NOT NULL AS published,
+           CASE WHEN s.publish IS NULL THEN {_MAY_READ} ELSE pg_has_role(r.oid, c.relowner, 'USAGE') END AS allowed,
+           format('%I.%I', n.nspname, c.relname) AS relation, s.usename::text AS author
     FROM llm.all_stream AS s
-    JOIN pg_class AS c ON c.oid = s.followed WHERE s.id = $1
+    JOIN pg_class AS c ON c.oid = s.followed JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN pg_class AS t ON t.oid = s.target LEFT JOIN pg_roles AS r ON r.rolname = s.usename WHERE s.id = $1
+"""
+# Streams that read a table of that role into one of somebody else.
+_READING = """
+    SELECT s.id FROM llm.all_stream AS s JOIN pg_class AS c ON c.oid = s.followed JOIN pg_class AS t ON t.oid = s.target
+    WHERE s.name = $1 AND pg_has_role($2::oid, c.relowner, 'USAGE') AND NOT pg_has_role($2::oid, t.relowner, 'USAGE')
 """
 _KEEP = "INSERT INTO llm.stream_change (stream, event, payload) SELECT $1, $2, r.row FROM unnest($3) AS r (row)"
 # Workers look by themselves as well; a transaction that notifies cannot be prepared.
@@ -72,6 +92,22 @@ def resolved(db: Connection, source: dict[str, Any]) -> tuple[dict[str, Any], in
     return {**source, "table": table.relation}, table.oid, own
 
 
+def check_reading(db: Connection, oid: int, owner: int) -> None:
+    """Raise InsufficientPrivilege unless the target's owner may read all rows of a table."""
+    (row,) = db.rows(_ROLE_MAY_READ, ("int8", "int8"), (owner, oid))
+    if not row["may"]:
+        raise InsufficientPrivilege(
+            f'the owner of the target, "{row["name"]}", may not read all rows of {row["relation"]}',
+            hint=f"GRANT SELECT ON {row['relation']} TO {quote_ident(row['name'])}; no policy may hide rows from it.",
+        )
+
+
+def find(db: Connection, name: str) -> int | None:
+    """The number of the stream of that name, if it reads a table of the caller's into one of somebody else."""
+    rows = _reading(db, name, db.current_role())
+    return int(rows[0]["id"]) if rows else None
+
+
 def follow(db: Connection, stream: int, source: Mapping[str, Any], oid: int) -> None:
     """Create the triggers that keep what is written."""
     relation, events = source["table"], source["events"]
@@ -106,10 +142,13 @@ def unfollow(db: Connection, stream: int) -> None:
 
 
 def keep_changes(db: Connection, trigger: Mapping[str, Any]) -> None:
-    """Keep the rows that a statement wrote. A trigger that was made by hand is ignored."""
+    """Keep the rows that a statement wrote, if who made the stream may read them.
+
+    A trigger that was made by hand is ignored.
+    """
     number = companion_triggers.followed_object(db, trigger, "llm.follow_stream()")
     followed = _followed(db, number) if number is not None else None
-    if number is None or followed is None or int(trigger["relid"]) != followed["oid"]:
+    if number is None or followed is None or int(trigger["relid"]) != followed["oid"] or not followed["allowed"]:
         return
     source = catalog.relation(db, str(followed["oid"]), key=())
     # A key that has lost a column since tells no rows apart, and must not stop who writes.
@@ -141,6 +180,9 @@ def run(db: Connection, name: str, max_rows: int | None) -> int:
 
 
 def _take(db: Connection, stream: Stream, size: int) -> tuple[writing.Batch | None, int]:
+    followed = _followed(db, stream.id)
+    if followed is not None and not followed["allowed"]:
+        raise writing.Stopped(f'"{followed["author"]}" may not read all rows of {followed["relation"]}')
     position = open_offset(db, stream.id)
     rows = _taken(db, stream.id, size)
     if not rows:
@@ -179,6 +221,11 @@ def owner(db: Connection, oid: int) -> int:
 def _followed(db: Connection, number: int) -> Row | None:
     rows = db.rows(_FOLLOWED, ("int4",), (number,))
     return rows[0] if rows else None
+
+
+@as_extension_owner
+def _reading(db: Connection, name: str, role: int) -> list[Row]:
+    return db.rows(_READING, ("text", "int8"), (name, role))
 
 
 @as_extension_owner
