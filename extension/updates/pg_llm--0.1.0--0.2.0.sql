@@ -2625,11 +2625,12 @@ SELECT
     o.rows, o.late, o.dead, o.skipped,
     (CASE WHEN o.seconds OPERATOR(pg_catalog.>) 0 THEN o.rows OPERATOR(pg_catalog./) o.seconds END)::pg_catalog.float4 AS rows_per_second,
     o.written_at, CASE WHEN o.lease_until OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp() THEN o.holder END AS worker,
-    coalesce(s.error, o.error) AS error
+    CASE WHEN pg_catalog.pg_has_role(c.relowner, 'USAGE') THEN coalesce(s.error, o.error) END AS error
 FROM llm.all_stream AS s
 JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) s.target::pg_catalog.oid
+LEFT JOIN pg_catalog.pg_class AS f ON f.oid OPERATOR(pg_catalog.=) s.followed::pg_catalog.oid
 LEFT JOIN llm.stream_offset AS o ON o.stream OPERATOR(pg_catalog.=) s.id
-WHERE pg_catalog.pg_has_role(c.relowner, 'USAGE');
+WHERE pg_catalog.pg_has_role(c.relowner, 'USAGE') OR pg_catalog.pg_has_role(f.relowner, 'USAGE');
 COMMENT ON VIEW @extschema@.stream_stats IS 'How far the caller''s streams are, by partition: offset, lag, watermark, rates, late rows, dead letters, errors';
 COMMENT ON COLUMN @extschema@.stream_stats.name IS 'The stream';
 COMMENT ON COLUMN @extschema@.stream_stats.target IS 'The table that it fills';
