@@ -141,3 +141,14 @@ def test_another_model_is_not_meant(text: str) -> None:
 )
 def test_the_same_model_is_meant(text: str, value: str) -> None:
     assert matched(text, values=MODELS) == [value]
+
+
+def test_a_word_of_other_values_is_no_misspelling() -> None:
+    trades = ("Metallbau", "Maschinenbau", "Elektrotechnik", "Gartenbau")
+    names = [f"{name} {trade} AG" for name in ("Brandt", "Vogel", "Kramer", "Seidel") for trade in trades]
+    names.remove("Brandt Metallbau AG")
+    values = ReferenceList(names, names)
+    assert values.match("Brandt Metallbau AG", 1, 0.5) == []
+    for text in ("Brandt Maschinenbau", "Brandt Maschinenbua AG", "Brandt Masch.bau AG", "Brandt Maschinenbau AG Bremen"):
+        (found,) = values.match(text, 1, 0.5)
+        assert values.values[found.place] == "Brandt Maschinenbau AG"

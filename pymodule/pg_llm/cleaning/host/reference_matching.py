@@ -38,8 +38,10 @@ _MIN_ALIKE = 0.85
 # code, as short codes of other things are often codes of these too.
 _READERS = (places.country, places.language, currencies.code)
 _MAX_READ, _CODE_LENGTH = 1000, 3
-# What is left of the probability where each has a number or code that the other lacks.
-_OTHER_CODE = 0.3
+# What is left of the probability where each has a number, a code or a word of the list that the other lacks.
+_OTHER = 0.3
+# Values in which a word must occur to be one of its own.
+_ATTESTED = 2
 _LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 # A space that does not part two numbers.
 _SPACE = re.compile(r"(?<!\d) | (?!\d)")
@@ -99,7 +101,8 @@ class ReferenceList:
         else:
             near, features = self.candidates(form)
             scores = 1 / (1 + np.exp(-(features @ np.array(_WEIGHTS[1:]) + _WEIGHTS[0])))
-            scores *= [_OTHER_CODE if have_other_codes(form, self._forms[place]) else 1.0 for place in near]
+            others = [self._is_other(form, self._forms[place]) for place in near]
+            scores *= np.where(others, _OTHER, 1.0)
             # One at most is meant.
             scores = scores / max(1.0, float(scores.sum()))
             found = [Match(int(place), float(score)) for place, score in zip(near, scores, strict=True)]
@@ -161,6 +164,16 @@ class ReferenceList:
             self._covered(other, one),
         ]
 
+    def _is_other(self, one: str, other: str) -> bool:
+        """Whether a text and a value differ in what is no misspelling: a code, or a word that other values have."""
+        return have_other_codes(one, other) or self._have_other_words(one, other)
+
+    def _have_other_words(self, one: str, other: str) -> bool:
+        """Whether the text has a word of the list in the place of another one: Brandt Bau is not Brandt Holz."""
+        words, others = one.split(), other.split()
+        lacked = [word for word in words if self._words.get(word, 0) >= _ATTESTED and not _has(others, word)]
+        return bool(lacked) and any(self._words[word] >= _ATTESTED and not _has(words, word) for word in others)
+
     def _covered(self, one: str, other: str) -> float:
         """The share of a text's words, weighted by rarity, that the other has, misspelt ones too."""
         others = other.split()
@@ -182,6 +195,17 @@ def have_other_codes(one: str, other: str) -> bool:
     return all(any(map(str.isalpha, _CODE.sub("", text))) for text in texts) and all(
         any(_lacks(held, code) for code in _CODE.findall(text)) for text, held in (texts, reversed(texts))
     )
+
+
+def _has(words: Sequence[str], word: str) -> bool:
+    """Whether the word is among the words: abbreviated, in full, or as a part of one."""
+    return any(word in each or each in word or _abbreviates(each, word) or _abbreviates(word, each) for each in words)
+
+
+def _abbreviates(short: str, long: str) -> bool:
+    """Whether the short form has the first letter and further ones of the long one, in their order."""
+    letters = iter(long)
+    return short[:1] == long[:1] and all(letter in letters for letter in short)
 
 
 def _lacks(text: str, code: str) -> bool:
