@@ -203,6 +203,63 @@ def test_hashes_of_texts_are_closed_and_by_a_key(customer: psycopg.Connection, s
     assert "another server" in value(customer, note)
 
 
+VIEWS = {
+    "key": ("SELECT id AS number, name, note FROM patient", "{number}"),
+    "view of a view": ("SELECT * FROM (SELECT number AS own, name, note FROM below) AS b", "{own}"),
+    "no key": ("SELECT upper(name) AS who, name, note FROM patient", "{who}"),
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_chunks_of_a_view_are_found_by_its_key_or_by_stems(db: psycopg.Connection, view: str) -> None:
+    db.execute("""
+        CREATE TABLE patient (id int PRIMARY KEY, name text, note text);
+        INSERT INTO patient VALUES (1, 'Zebulon Quartermaine', 'likes Esmeralda'), (2, 'Bob Smith', 'Dr. "X" \\ Y'),
+            (3, 'Ann Hill', 'nothing');
+        CREATE VIEW below AS SELECT name, note, id AS number FROM patient;
+    """)
+    query, key = VIEWS[view]
+    db.execute(f"CREATE VIEW shown AS {query}")
+    db.execute("CALL semantic_index('shown', '{name,note}', key => %s, sync => 'manual')", (key,))
+    for number in (1, 2):
+        call = f"llm_where_is('patient', '{{\"id\": {number}}}')"
+        assert db.execute(f"SELECT place, found FROM {call}").fetchall() == [("chunks in public.shown_embedding", 1)]
+    call = "SELECT found FROM llm_erase('patient', '{\"id\": 1}')"
+    assert db.execute(call).fetchall() == [(1,)]
+    assert value(db, "SELECT count(*) FROM shown_embedding") == 2
+    if view != "no key":
+        # By the key also where the row is gone, and so no text names the person.
+        db.execute("DELETE FROM patient WHERE id = 2")
+        call = "SELECT found FROM llm_erase('patient', '{\"id\": 2}')"
+        assert db.execute(call).fetchall() == [(1,)]
+        assert value(db, "SELECT count(*) FROM shown_embedding") == 1
+
+
+def test_the_key_of_another_table_is_not_the_persons(db: psycopg.Connection) -> None:
+    db.execute("""
+        CREATE TABLE patient (id int PRIMARY KEY, name text);
+        INSERT INTO patient VALUES (1, 'Zebulon Quartermaine'), (2, 'Bob Smith');
+        CREATE TABLE stay (id int PRIMARY KEY, patient int);
+        INSERT INTO stay VALUES (1, 2), (2, 1);
+        CREATE VIEW shown AS SELECT s.id, p.name FROM stay AS s JOIN patient AS p ON p.id = s.patient;
+    """)
+    db.execute("CALL semantic_index('shown', '{name}', key => '{id}', sync => 'manual')")
+    db.execute("SELECT llm_erase('patient', '{\"id\": 1}')")
+    assert value(db, "SELECT array_agg(id) FROM shown_embedding") == [1]
+
+
+def test_a_cast_of_rows_hides_nothing(db: psycopg.Connection) -> None:
+    # Of a name that is stop words alone, stems are none.
+    db.execute("""
+        CREATE TABLE patient (id int PRIMARY KEY, name text); INSERT INTO patient VALUES (1, 'Will Will');
+        CREATE VIEW shown AS SELECT upper(name) AS who FROM patient; SET default_text_search_config = 'english';
+        CALL semantic_index('shown', '{who}', key => '{who}', sync => 'manual');
+        CREATE FUNCTION hide(shown_embedding) RETURNS text LANGUAGE sql AS $$SELECT ''::text$$;
+        CREATE CAST (shown_embedding AS text) WITH FUNCTION hide(shown_embedding);
+    """)
+    assert db.execute("SELECT found FROM llm_erase('patient', '{\"id\": 1}')").fetchall() == [(1,)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
