@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from pg_llm.database import models, ownership
-from pg_llm.database.connection import Connection
+from pg_llm.database.connection import Connection, DatabaseError
 from pg_llm.database.security_context import run_as_extension_owner
+from pg_llm.database.timeout import LOCK_NOT_AVAILABLE, with_lock_limit
 from pg_llm.privacy import data_subject, graph_erasure, lineage, owned_tables
 from pg_llm.privacy.data_subject import DataSubject
 from pg_llm.privacy.derived_data import PLACES, TYPES, Place
-from pg_llm.privacy.owned_tables import OwnedTable
+from pg_llm.privacy.owned_tables import Hindered, OwnedTable
 from pg_llm.runtime import client
 
 _RECOMMENDERS = """
@@ -51,31 +53,58 @@ def erase(
     """Delete what the places keep of the person; the rows say how much that was, and what is left to the caller."""
     subject = data_subject.find(db, target, key, terms)
     found = _each(db, subject, erase_it=True)
+    failed = [row["place"] for row in found if row.get("failed")]
     touched = list({row["table"] for row in found if row["table"]} | _CASCADED)
     owned_tables.forget_statistics(db, touched)
     client.forget_texts(models.engine(db), subject.terms, db.poll)
-    db.notice(
-        f"what was derived from the row of {subject.table.relation} is deleted; the row is not", hint=_VACUUM_HINT
-    )
+    if failed:
+        db.warning(f"not erased: {', '.join(failed)}", hint="The notes of the result say why.")
+    what = f"what {'else ' if failed else ''}was derived from the row of {subject.table.relation}"
+    db.notice(f"{what} is deleted; the row is not", hint=_VACUUM_HINT)
     return found
 
 
 def _each(db: Connection, subject: DataSubject, erase_it: bool) -> list[dict[str, Any]]:
     values = _values(db, subject)
-    found = [_owned(db, table, subject, erase_it) for table in owned_tables.find(db, subject, values[-1])]
+    ours, strangers, found = _by_trust(db, subject, values[-1])
+    work = owned_tables.erase if erase_it else owned_tables.count
+    found += [_owned(db, table, subject, work) for table in ours]
     found += run_as_extension_owner(db, lambda: _tables(db, values, erase_it))
     found += _recommenders(db, subject)
     trainers = None if db.rows(_ROLES)[0]["super"] else _roles(db)
     learnt = lineage.learnt(db, [*subject.texts, *subject.terms], trainers)
     found += [_row(f'model "{name}"', rows, note) for name, rows, note in learnt]
+    # Last, as they may make us wait while we hold locks of our own.
+    for table, count, reason in owned_tables.with_strangers(db, strangers, subject, work):
+        found.append(_row(table.place, count) if reason is None else _failed(table.place, reason, erase_it))
     return [row for row in found if row["found"]]
 
 
-def _owned(db: Connection, table: OwnedTable, subject: DataSubject, erase_it: bool) -> dict[str, Any]:
-    if not ownership.acts_for_number(db, table.row["owner"]):
-        return _row(table.place, 1, f"{_OTHERS}, who has to look there")
-    work = owned_tables.erase if erase_it else owned_tables.count
-    return _row(table.place, work(db, table, subject), table=table.name)
+def _by_trust(
+    db: Connection, subject: DataSubject, roles: Sequence[str]
+) -> tuple[list[OwnedTable], list[OwnedTable], list[dict[str, Any]]]:
+    """Tables of owners who are trusted, of others, and what to tell of those that the caller cannot look into."""
+    ours, strangers, closed = [], [], []
+    for table in owned_tables.find(db, subject, roles):
+        if not ownership.acts_for_number(db, table.row["owner"]):
+            closed.append(_row(table.place, 1, f"{_OTHERS}, who has to look there"))
+        elif owned_tables.is_trusted(db, table, subject):
+            ours.append(table)
+        else:
+            strangers.append(table)
+    return ours, strangers, closed
+
+
+def _owned(db: Connection, table: OwnedTable, subject: DataSubject, work: owned_tables.Work) -> dict[str, Any]:
+    try:
+        return _row(table.place, work(db, table, subject))
+    except Hindered as error:
+        return _failed(table.place, error.message, work is owned_tables.erase)
+
+
+def _failed(place: str, reason: str, erase_it: bool) -> dict[str, Any]:
+    """What the caller is told of a place that is as it was, or that could not be looked into."""
+    return _row(place, 1, f"not {'erased' if erase_it else 'looked at'}: {reason}") | {"failed": True}
 
 
 def _row(place: str, count: int, note: str | None = None, table: str | None = None) -> dict[str, Any]:
@@ -95,16 +124,34 @@ def _roles(db: Connection) -> list[str]:
 
 
 def _tables(db: Connection, values: Sequence[Any], erase_it: bool) -> list[dict[str, Any]]:
-    """The extension's own tables, as their owner."""
+    """The extension's own tables, as their owner; what others hold locked is told."""
     found = []
     for place in PLACES:
-        count = int(db.rows(_statement(place, erase_it), TYPES, values)[0]["n"])
-        note = "somebody wrote this: change it by hand" if place.defined else None
-        found.append(_row(place.name, count, note, place.table))
+        found += _unless_locked(db, place.name, partial(_place, db, place, values, erase_it))
+    return found + _unless_locked(db, "graphs", partial(_graphs, db, values, erase_it))
+
+
+def _unless_locked(db: Connection, place: str, work: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    try:
+        with db.savepoint():
+            return with_lock_limit(db, owned_tables.PATIENCE, work)
+    except DatabaseError as error:
+        if error.sqlstate != LOCK_NOT_AVAILABLE:
+            raise
+        return [_failed(place, "another transaction has written there: call this again when it has ended", True)]
+
+
+def _place(db: Connection, place: Place, values: Sequence[Any], erase_it: bool) -> list[dict[str, Any]]:
+    count = int(db.rows(_statement(place, erase_it), TYPES, values)[0]["n"])
+    note = "somebody wrote this: change it by hand" if place.defined else None
+    return [_row(place.name, count, note, place.table)]
+
+
+def _graphs(db: Connection, values: Sequence[Any], erase_it: bool) -> list[dict[str, Any]]:
     counts = graph_erasure.erase(db, values) if erase_it else graph_erasure.count(db, values)
     note = "graph_fit() learnt from them: call it anew" if counts else None
     tables = {"rows of graphs": "llm.all_graph_row", "entities of graphs": "llm.all_entity"}
-    return found + [
+    return [
         _row(name, count, note if name.startswith("entities") else None, tables[name]) for name, count in counts.items()
     ]
 

@@ -1,15 +1,22 @@
-"""Tables that hold what was derived from a row and belong to users: companions, windows of streams, catalogues."""
+"""Tables that hold what was derived from a row and belong to users: companions, windows of streams, catalogues.
+
+Whoever may read a table can have such tables of their own. They cannot keep anybody from erasing a person elsewhere:
+no code of theirs runs, and nobody waits long for them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from pg_llm.database import view_columns
-from pg_llm.database.connection import Connection, Row
+from pg_llm.database import foreign_code, relation_names, view_columns
+from pg_llm.database.connection import CANCELLED, Connection, DatabaseError, Row
 from pg_llm.database.quoting import quote_ident, quote_literal
 from pg_llm.database.security_context import run_as_extension_owner
+from pg_llm.database.timeout import LOCK_NOT_AVAILABLE, TimedOut, with_lock_limit, with_time_limit
+from pg_llm.errors import Error
 from pg_llm.privacy.data_subject import DataSubject
 from pg_llm.search import bm25, text_analysis
 
@@ -48,8 +55,26 @@ _CATALOGUES = """
     FROM llm.recommender AS r JOIN pg_class AS c ON c.oid = r.catalogue JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind = 'r' AND r.items::oid::int8 = ANY ($1) ORDER BY name
 """
+# Whoever owns the person's table, or has the caller's rights, has a say in this; other owners have not.
+_TRUSTED = """
+    SELECT pg_get_userbyid($1::oid) = $2 OR pg_has_role($1::oid, CURRENT_USER::text, 'USAGE') AS trusted,
+           pg_get_userbyid($1::oid)::text AS name
+"""
+# What a deletion sets off beside triggers.
+_REFERRING = """
+    SELECT format('foreign key %I', k.conname) AS what FROM pg_constraint AS k
+    WHERE k.confrelid = $1::oid AND k.contype = 'f' AND k.confdeltype IN ('c', 'n', 'd') ORDER BY k.conname LIMIT 1
+"""
+# Seconds for a lock on a table of others, and for all that is done in it.
+PATIENCE = 2.0
+_LIMIT = 10.0
 # The planner's statistics hold values of columns; ANALYZE leaves those of a table that has become empty as they are.
 _FORGET_STATISTICS = "DELETE FROM pg_statistic AS s WHERE s.starelid IN (SELECT to_regclass(n) FROM unnest($1) AS n)"
+
+_COUNT = "SELECT count(*) AS n FROM {relation}, {beside} WHERE {condition}"
+_DELETE = """
+    WITH gone AS (DELETE FROM {relation} USING {beside} WHERE {condition} RETURNING 1) SELECT count(*) AS n FROM gone
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,24 +108,101 @@ def find(db: Connection, subject: DataSubject, roles: Sequence[str]) -> list[Own
     ]
 
 
+Work = Callable[[Connection, OwnedTable, DataSubject], int]
+
+
+class Hindered(Error):
+    """Something keeps rows of a table from being found or erased."""
+
+    sqlstate = "55000"
+
+
 def count(db: Connection, table: OwnedTable, subject: DataSubject) -> int:
-    """How many of its rows are the person's, with the rights of its owner and no others."""
-    return _run(db, table, subject, "SELECT count(*) AS n FROM {relation}, {beside} WHERE {condition}")
+    """How many of its rows are the person's, with the rights of its owner and no others. Raises Hindered."""
+    return _run(db, table, subject, _COUNT)
 
 
 def erase(db: Connection, table: OwnedTable, subject: DataSubject) -> int:
-    """Delete these, with the rights of its owner, whose triggers run, and no others; returns how many they were."""
-    deletion = "DELETE FROM {relation} USING {beside} WHERE {condition} RETURNING 1"
-    return _run(db, table, subject, f"WITH gone AS ({deletion}) SELECT count(*) AS n FROM gone")
+    """Delete these, with the rights of its owner, whose triggers run, and no others; returns how many they were.
+
+    Raises Hindered where rows are still there.
+    """
+    erased = _run(db, table, subject, _DELETE)
+    if erased:
+        forget_statistics(db, [table.name])
+    if left := _run(db, table, subject, _COUNT):
+        raise Hindered(f"{left} of its rows are still there, as its triggers or rules keep them")
+    return erased
+
+
+def is_trusted(db: Connection, table: OwnedTable, subject: DataSubject) -> bool:
+    """Whether its owner may decide about the erasure, and so its code runs."""
+    return bool(_owner(db, table, subject)["trusted"])
+
+
+def with_strangers(
+    db: Connection,
+    tables: Sequence[OwnedTable],
+    subject: DataSubject,
+    work: Work,
+) -> Iterator[tuple[OwnedTable, int, str | None]]:
+    """For each table of an owner who is not trusted what `work`, `count` or `erase`, gives, or why it does not.
+
+    Each in a subtransaction, with a limit for its time; none of an owner who has kept us waiting once.
+    """
+    waited: dict[int, str] = {}
+    for table in tables:
+        found, reason = 0, waited.get(table.row["owner"])
+        if reason is None:
+            try:
+                found = with_time_limit(db, _LIMIT, partial(_guarded, db, table, subject, work))
+            except TimedOut:
+                reason = waited[table.row["owner"]] = f"it took longer than {_LIMIT:.0f} seconds"
+            except (Error, DatabaseError) as error:
+                if error.sqlstate == CANCELLED:
+                    raise
+                reason = str(error)
+                if error.sqlstate == LOCK_NOT_AVAILABLE:
+                    reason = waited[table.row["owner"]] = "somebody holds a lock on it"
+        owner = _owner(db, table, subject)["name"]
+        yield table, found, None if reason is None else f'{reason}; it belongs to the role "{owner}"'
+
+
+def _guarded(
+    db: Connection,
+    table: OwnedTable,
+    subject: DataSubject,
+    work: Work,
+) -> int:
+    """`work` on a table of which no code runs. Raises Hindered where some would."""
+    oid, role, writes = table.row["oid"], db.current_role(), work is erase
+
+    def run() -> int:
+        relation_names.note(db, oid, table.name)
+        foreign_code.lock(db, [oid], role, writes)
+        # Policies are no matter for the owner; where they are, `_run` says so.
+        code = [row for row in foreign_code.find(db, [oid], role, writes) if not row["what"].startswith("policy ")]
+        code += db.rows(_REFERRING, ("int8",), (oid,)) if writes else []
+        if code:
+            raise Hindered(f"{code[0]['what']} would run code of others")
+        return work(db, table, subject)
+
+    return with_lock_limit(db, PATIENCE, run)
+
+
+def _owner(db: Connection, table: OwnedTable, subject: DataSubject) -> Row:
+    return db.rows(_TRUSTED, ("int8", "text"), (table.row["owner"], subject.table.owner))[0]
 
 
 def forget_statistics(db: Connection, tables: Sequence[str]) -> None:
-    """Delete what the planner knows about the values in these tables."""
+    """Delete what the planner knows of the values in these tables."""
     run_as_extension_owner(db, lambda: db.rows(_FORGET_STATISTICS, ("text[]",), (list(tables),)))
 
 
 def _run(db: Connection, table: OwnedTable, subject: DataSubject, query: str) -> int:
     def run() -> Any:
+        if db.rows("SELECT row_security_active($1::oid) AS is", ("int8",), (table.row["oid"],))[0]["is"]:
+            raise Hindered("row-level security hides rows of it from its owner")
         beside, condition, lexemes = _persons(db, table, subject)
         text = query.format(relation=f"{table.name} AS r", beside=beside, condition=condition)
         values = subject.key, subject.forms, lexemes
