@@ -203,6 +203,175 @@ def test_hashes_of_texts_are_closed_and_by_a_key(customer: psycopg.Connection, s
     assert "another server" in value(customer, note)
 
 
+VIEWS = {
+    "key": ("SELECT id AS number, name, note FROM patient", "{number}"),
+    "view of a view": ("SELECT * FROM (SELECT number AS own, name, note FROM below) AS b", "{own}"),
+    "no key": ("SELECT upper(name) AS who, name, note FROM patient", "{who}"),
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_chunks_of_a_view_are_found_by_its_key_or_by_stems(db: psycopg.Connection, view: str) -> None:
+    db.execute("""
+        CREATE TABLE patient (id int PRIMARY KEY, name text, note text);
+        INSERT INTO patient VALUES (1, 'Zebulon Quartermaine', 'likes Esmeralda'), (2, 'Bob Smith', 'Dr. "X" \\ Y'),
+            (3, 'Ann Hill', 'nothing');
+        CREATE VIEW below AS SELECT name, note, id AS number FROM patient;
+    """)
+    query, key = VIEWS[view]
+    db.execute(f"CREATE VIEW shown AS {query}")
+    db.execute("CALL semantic_index('shown', '{name,note}', key => %s, sync => 'manual')", (key,))
+    for number in (1, 2):
+        call = f"llm_where_is('patient', '{{\"id\": {number}}}')"
+        assert db.execute(f"SELECT place, found FROM {call}").fetchall() == [("chunks in public.shown_embedding", 1)]
+    call = "SELECT found FROM llm_erase('patient', '{\"id\": 1}')"
+    assert db.execute(call).fetchall() == [(1,)]
+    assert value(db, "SELECT count(*) FROM shown_embedding") == 2
+    if view != "no key":
+        # By the key also where the row is gone, and so no text names the person.
+        db.execute("DELETE FROM patient WHERE id = 2")
+        call = "SELECT found FROM llm_erase('patient', '{\"id\": 2}')"
+        assert db.execute(call).fetchall() == [(1,)]
+        assert value(db, "SELECT count(*) FROM shown_embedding") == 1
+
+
+def test_the_key_of_another_table_is_not_the_persons(db: psycopg.Connection) -> None:
+    db.execute("""
+        CREATE TABLE patient (id int PRIMARY KEY, name text);
+        INSERT INTO patient VALUES (1, 'Zebulon Quartermaine'), (2, 'Bob Smith');
+        CREATE TABLE stay (id int PRIMARY KEY, patient int);
+        INSERT INTO stay VALUES (1, 2), (2, 1);
+        CREATE VIEW shown AS SELECT s.id, p.name FROM stay AS s JOIN patient AS p ON p.id = s.patient;
+    """)
+    db.execute("CALL semantic_index('shown', '{name}', key => '{id}', sync => 'manual')")
+    db.execute("SELECT llm_erase('patient', '{\"id\": 1}')")
+    assert value(db, "SELECT array_agg(id) FROM shown_embedding") == [1]
+
+
+def test_a_cast_of_rows_hides_nothing(db: psycopg.Connection) -> None:
+    # Of a name that is stop words alone, stems are none.
+    db.execute("""
+        CREATE TABLE patient (id int PRIMARY KEY, name text); INSERT INTO patient VALUES (1, 'Will Will');
+        CREATE VIEW shown AS SELECT upper(name) AS who FROM patient; SET default_text_search_config = 'english';
+        CALL semantic_index('shown', '{who}', key => '{who}', sync => 'manual');
+        CREATE FUNCTION hide(shown_embedding) RETURNS text LANGUAGE sql AS $$SELECT ''::text$$;
+        CREATE CAST (shown_embedding AS text) WITH FUNCTION hide(shown_embedding);
+    """)
+    assert db.execute("SELECT found FROM llm_erase('patient', '{\"id\": 1}')").fetchall() == [(1,)]
+
+
+# What a reader of the table hangs on the companion of a view of its own, and what the note says.
+HINDRANCES = {
+    "trigger that fails": (
+        "CREATE FUNCTION his.no() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'nobody erases here'; END$$;"
+        " CREATE TRIGGER no BEFORE DELETE ON his.seen_embedding FOR EACH ROW EXECUTE FUNCTION his.no()",
+        "trigger no on seen_embedding would run code of others",
+    ),
+    "trigger that sleeps on": (
+        "CREATE FUNCTION his.no() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN LOOP"
+        " BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END$$;"
+        " CREATE TRIGGER no BEFORE DELETE ON his.seen_embedding EXECUTE FUNCTION his.no()",
+        "trigger no on seen_embedding would run code of others",
+    ),
+    "index": (
+        "CREATE FUNCTION his.no(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1';"
+        " CREATE INDEX no ON his.seen_embedding (id) WHERE id = his.no(id)",
+        "index his.no would run code of others",
+    ),
+    "rule": ("CREATE RULE no AS ON DELETE TO his.seen_embedding DO INSTEAD NOTHING", "cannot perform DELETE RETURNING"),
+    "foreign key": (
+        "CREATE TABLE his.referring (id int, chunk int,"
+        " CONSTRAINT no FOREIGN KEY (id, chunk) REFERENCES his.seen_embedding ON DELETE CASCADE)",
+        "foreign key no would run code of others",
+    ),
+    "policy": (
+        "ALTER TABLE his.seen_embedding FORCE ROW LEVEL SECURITY; DROP POLICY readable ON his.seen_embedding",
+        "row-level security hides rows of it from its owner",
+    ),
+    "lock": ("BEGIN; LOCK TABLE his.seen_embedding", "somebody holds a lock on it"),
+    "statistics": ("BEGIN; ANALYZE his.seen_embedding", "somebody holds a lock on it"),
+}
+
+
+@pytest.fixture
+def reader(db: psycopg.Connection, role: str, connect: Connect) -> psycopg.Connection:
+    """Somebody who may read the table, and has an index on a view of it."""
+    db.execute("""
+        CREATE TABLE patient (id int PRIMARY KEY, name text);
+        INSERT INTO patient VALUES (1, 'Zebulon Quartermaine'), (2, 'Bob Smith');
+        CALL semantic_index('patient', '{name}');
+    """)
+    name = sql.Identifier(role)
+    db.execute(sql.SQL("CREATE SCHEMA his AUTHORIZATION {0}; GRANT SELECT ON patient TO {0}").format(name))
+    session = connect(role)
+    session.execute("CREATE VIEW his.seen AS SELECT * FROM patient")
+    session.execute("CALL semantic_index('his.seen', '{name}', key => '{id}', sync => 'manual'); ANALYZE")
+    return session
+
+
+@pytest.mark.parametrize("hindrance", HINDRANCES)
+def test_who_may_read_a_table_keeps_nobody_from_erasing(
+    db: psycopg.Connection, reader: psycopg.Connection, hindrance: str
+) -> None:
+    statements, note = HINDRANCES[hindrance]
+    reader.execute(statements)
+    told: list[str] = []
+    db.add_notice_handler(lambda notice: told.append(notice.message_primary or ""))
+    db.execute("SET statement_timeout = '30s'")
+    rows = db.execute("SELECT place, found, note FROM llm_erase('patient', '{\"id\": 1}')").fetchall()
+    assert [row[:2] for row in rows] == [
+        ("chunks in public.patient_embedding", 1),
+        ("chunks in his.seen_embedding", 1),
+    ]
+    assert rows[0][2] is None
+    assert rows[1][2].startswith(f"not erased: {note}")
+    assert rows[1][2].endswith(f'it belongs to the role "{reader.info.user}"')
+    assert "not erased: chunks in his.seen_embedding" in told
+    assert value(db, "SELECT count(*) FROM patient_embedding") == 1
+
+
+def test_a_reader_who_does_not_hinder_is_erased_from(db: psycopg.Connection, reader: psycopg.Connection) -> None:
+    query = "SELECT place, found, note FROM {}('patient', '{{\"id\": 1}}') WHERE place ~ 'his'"
+    for function in ("llm_where_is", "llm_erase"):
+        assert db.execute(query.format(function)).fetchall() == [("chunks in his.seen_embedding", 1, None)]
+    assert value(db, "SELECT count(*) FROM his.seen_embedding") == 1
+    assert value(db, "SELECT count(*) FROM pg_stats WHERE tablename = 'seen_embedding'") == 0
+
+
+def test_many_tables_of_one_who_hinders_cost_the_time_of_one(
+    db: psycopg.Connection, reader: psycopg.Connection
+) -> None:
+    for number in range(5):
+        reader.execute(
+            f"CALL semantic_index('his.seen', '{{name}}', key => '{{id}}', sync => 'manual', name => 'n{number}')"
+        )
+    reader.execute("BEGIN; LOCK TABLE his.seen_embedding, his.n0, his.n1, his.n2, his.n3, his.n4")
+    db.execute("SET statement_timeout = '8s'")
+    call = "SELECT count(*) FROM llm_where_is('patient', '{\"id\": 1}') WHERE note ~ '^not looked at'"
+    assert value(db, call) == 6
+
+
+def test_rows_that_others_hold_locked_are_told(db: psycopg.Connection, reader: psycopg.Connection) -> None:
+    reader.execute("SELECT llm_teach('Who is Zebulon Quartermaine?', 'SELECT 1 FROM patient')")
+    reader.execute("BEGIN; SELECT llm_teach('Who is Zebulon Quartermaine?', 'SELECT 2 FROM patient')")
+    db.execute("SET statement_timeout = '30s'")
+    query = "SELECT place FROM llm_erase('patient', '{\"id\": 1}') WHERE note ~ '^not erased: another transaction'"
+    assert db.execute(query).fetchall() == [("taught examples",)]
+    reader.execute("COMMIT")
+    assert db.execute(ERASE.replace("customer", "patient").replace("7", "1")).fetchall() == [("taught examples", 1)]
+
+
+def test_what_ones_own_trigger_keeps_is_told(customer: psycopg.Connection) -> None:
+    customer.execute("""
+        CALL semantic_index('customer', '{name}');
+        CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END$$;
+        CREATE TRIGGER keep BEFORE DELETE ON customer_embedding FOR EACH ROW EXECUTE FUNCTION keep();
+    """)
+    (row,) = customer.execute("SELECT place, note FROM llm_erase('customer', '{\"id\": 7}')").fetchall()
+    assert row[0] == "chunks in public.customer_embedding"
+    assert row[1].startswith("not erased: 1 of its rows are still there")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

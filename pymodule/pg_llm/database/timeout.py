@@ -11,6 +11,8 @@ from pg_llm.database.connection import CANCELLED, Connection, DatabaseError
 from pg_llm.interrupts import Interrupted
 
 _R = TypeVar("_R")
+# SQLSTATE of a lock that was not to be had in time.
+LOCK_NOT_AVAILABLE = "55P03"
 # The session's own limit where that is shorter, in milliseconds.
 _LIMIT_LOCKS = """
     SELECT set_config('lock_timeout', least(nullif(s.setting::int4, 0), $1)::text, true)
@@ -19,7 +21,7 @@ _LIMIT_LOCKS = """
 
 
 def with_lock_limit(db: Connection, seconds: float, work: Callable[[], _R]) -> _R:
-    """Run `work`, which waits so long at most for each lock (SQLSTATE 55P03), with the rights that it would have."""
+    """Run `work`, which waits so long at most for each lock (LOCK_NOT_AVAILABLE), with its rights as they are."""
 
     def limited() -> _R:
         db.rows(_LIMIT_LOCKS, ("int4",), (round(1000 * seconds),))
@@ -31,6 +33,24 @@ def with_lock_limit(db: Connection, seconds: float, work: Callable[[], _R]) -> _
 
 class TimedOut(Exception):
     """The block exceeded its time limit."""
+
+
+def with_time_limit(db: Connection, seconds: float, work: Callable[[], _R]) -> _R:
+    """Run `work` in a subtransaction, which is rolled back if it takes longer. Raises TimedOut, as `time_limit` does.
+
+    Code that catches a cancel goes on: none of others may run in it.
+    """
+    ends = time.monotonic() + seconds
+    try:
+        with db.savepoint(), db.cancel_after(seconds):
+            result = work()
+    except (DatabaseError, Interrupted) as error:
+        if not _is_timeout(error, ends):
+            raise
+        raise TimedOut from error
+    if time.monotonic() >= ends:
+        _consume_late_cancel(db)
+    return result
 
 
 @contextlib.contextmanager
@@ -48,11 +68,15 @@ def time_limit(db: Connection, seconds: float) -> Iterator[None]:
     except _RollBack:
         pass
     except (DatabaseError, Interrupted) as error:
-        if not _is_cancel(error) or time.monotonic() < ends:
+        if not _is_timeout(error, ends):
             raise
         raise TimedOut from error
     if time.monotonic() >= ends:
         _consume_late_cancel(db)
+
+
+def _is_timeout(error: BaseException, ends: float) -> bool:
+    return _is_cancel(error) and time.monotonic() >= ends
 
 
 class _RollBack(Exception):

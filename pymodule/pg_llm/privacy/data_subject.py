@@ -49,7 +49,7 @@ class DataSubject:
 
     @property
     def forms(self) -> list[str]:
-        """The terms as texts, JSON and SQL write them."""
+        """The terms as texts, JSON, SQL and the texts of whole rows write them."""
         written = [
             form
             for term in self.terms
@@ -58,6 +58,7 @@ class DataSubject:
                 json.dumps(term, ensure_ascii=False)[1:-1],
                 json.dumps(term)[1:-1],
                 term.replace("'", "''"),
+                term.replace("\\", "\\\\").replace('"', '""'),
             )
         ]
         return list(dict.fromkeys(written))

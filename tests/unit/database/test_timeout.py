@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from fake_connection import FakeConnection
 from pg_llm.database.connection import DatabaseError
-from pg_llm.database.timeout import TimedOut, time_limit
+from pg_llm.database.timeout import TimedOut, time_limit, with_time_limit
 from pg_llm.interrupts import Interrupted
 
 CANCELLED = DatabaseError("canceling statement due to user request", "57014")
@@ -49,3 +49,18 @@ def test_a_signal_that_came_late_is_consumed(db: FakeConnection, monkeypatch: py
     monkeypatch.setattr(db, "poll", terminated)
     with pytest.raises(Interrupted), time_limit(db, 0):
         pass
+
+
+def test_what_was_done_in_time_stays(db: FakeConnection) -> None:
+    assert with_time_limit(db, 60, lambda: 7) == 7
+    assert db.rollbacks == 0
+
+
+@pytest.mark.parametrize(("seconds", "raised"), [(0, TimedOut), (60, DatabaseError)])
+def test_what_took_too_long_is_rolled_back(db: FakeConnection, seconds: float, raised: type[Exception]) -> None:
+    def cancelled() -> None:
+        raise CANCELLED
+
+    with pytest.raises(raised):
+        with_time_limit(db, seconds, cancelled)
+    assert db.rollbacks == 1
