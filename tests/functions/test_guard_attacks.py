@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from database import value
 from psycopg import errors, sql
+from psycopg.types.json import Jsonb
 
 Connect = Callable[..., psycopg.Connection]
 
@@ -63,6 +64,60 @@ def test_a_writers_settings_change_no_rule(city: psycopg.Connection) -> None:
         writer.execute("INSERT INTO city VALUES (1002, 'Oslo', 'public')")
         with pytest.raises(errors.CheckViolation):
             writer.execute("INSERT INTO city VALUES (1003, 'O s', 'public')")
+
+
+def test_a_value_that_a_condition_cannot_read_breaks_the_rule(city: psycopg.Connection) -> None:
+    """A writer chooses such a value: a CHECK constraint would refuse the row, and a data test must not end at it."""
+    city.execute("ALTER TABLE city ADD amount text, ADD fee text; UPDATE city SET amount = id, fee = 1")
+    rules = {"positive": "amount::numeric > 0", "fee": "1 / fee::int < 2"}
+    for name, condition in rules.items():
+        city.execute("SELECT llm_define_rule('city', %s, %s, severity => 'error')", (name, condition))
+    city.execute("SELECT llm_guard('city', %s)", (recipe(city),))
+    city.execute("SET client_min_messages = error")
+    row = "INSERT INTO city VALUES (1000, 'Oslo', 'public', %s, %s)"
+    for amount in ("-5", "-5 or so"):
+        with pytest.raises(errors.CheckViolation, match="breaks the rule positive"):
+            city.execute(row, (amount, "1"))
+    with pytest.raises(errors.CheckViolation, match="breaks the rule fee") as caught:
+        city.execute(row, ("1", "0"))
+    assert caught.value.diag.message_detail == "1 / fee::int < 2: division by zero"
+    city.execute("SET llm.guard = off")
+    with pytest.raises(errors.CheckViolation, match="breaks the rule positive"):
+        city.execute("UPDATE city SET amount = '5 or so' WHERE id = 1")
+    # Of a session that has checked rows before the table changed.
+    city.execute("RESET llm.guard; ALTER TABLE city ALTER amount TYPE varchar, DROP kind")
+    with pytest.raises(errors.CheckViolation, match="breaks the rule positive"):
+        city.execute("INSERT INTO city VALUES (1001, 'Oslo', '-5', '1')")
+    city.execute("INSERT INTO city VALUES (1001, 'Oslo', NULL, '1')")
+    city.execute("ALTER TABLE city RENAME fee TO charge")
+    city.execute("INSERT INTO city VALUES (1002, 'Oslo', '5', '0')")
+
+
+def test_a_row_that_a_condition_cannot_read_ends_no_data_test(city: psycopg.Connection) -> None:
+    city.execute("ALTER TABLE city ADD amount text, ADD fee text, ADD tags text[], ADD at timestamptz")
+    city.execute(
+        "UPDATE city SET amount = id, fee = id % 2 + 1, tags = ARRAY['a,\"b', NULL, ''], at = now();"
+        "UPDATE city SET amount = '-5 or so' WHERE id IN (5, 7); UPDATE city SET amount = '-5' WHERE id = 6;"
+        "UPDATE city SET amount = NULL WHERE id = 8"
+    )
+    positive = "amount::numeric > fee::int - 2 AND cardinality(tags) = 3 AND tags[1] = 'a,\"b' AND at <= now()"
+    for name, condition in (("positive", positive), ("named", "name <> ''")):
+        city.execute("SELECT llm_define_rule('city', %s, %s)", (name, condition))
+    city.execute("CREATE VIEW town AS SELECT amount, fee FROM city")
+    city.execute("SELECT llm_define_rule('town', 'positive', 'amount::numeric > fee::int - 2')")
+    assert city.execute("SELECT rule, failed FROM llm_check('city')").fetchall() == [("named", 0), ("positive", 3)]
+    examples = value(city, "SELECT examples FROM llm_check('city') WHERE rule = 'positive'")
+    assert {example["row"]["id"] for example in examples} == {"5", "6", "7"}
+    assert city.execute("SELECT rule, failed FROM llm_check('town')").fetchall() == [("positive", 3)]
+    run = str(value(city, "SELECT llm_find_errors('city')"))
+    city.execute("SELECT llm_propose_repairs(%s)", (run,))
+    found = city.execute(
+        "SELECT (key ->> 'id')::int FROM llm.change WHERE run = %s AND reason LIKE '%%the rule positive%%'", (run,)
+    ).fetchall()
+    assert {row[0] for row in found} == {5, 6, 7}
+    given = Jsonb([{"column": "amount", "check": "amount::numeric > 0"}])
+    run = str(value(city, "SELECT llm_find_errors('city', rules => %s)", given))
+    assert value(city, "SELECT count(*) FROM llm.change WHERE run = %s AND reason LIKE '%%breaks amount%%'", run) == 3
 
 
 def test_a_view_with_a_check_option_takes_what_it_took(city: psycopg.Connection, role: str, connect: Connect) -> None:

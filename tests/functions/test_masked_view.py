@@ -136,3 +136,34 @@ def test_no_setting_of_the_reader_shows_a_name(
     for name in ("lac", "en-core-web-sm", "smollm2-135m-instruct"):
         reader.execute(sql.SQL("SET llm.personal_model = {}").format(name))
         assert value(reader, query) == shown
+
+
+def test_whoever_takes_the_name_of_a_dropped_role_sees_nothing_in_plain(
+    person: psycopg.Connection, role: str, connect: Callable[..., psycopg.Connection]
+) -> None:
+    person.execute("CREATE ROLE officer; CREATE ROLE auditor")
+    try:
+        person.execute("SELECT llm_mask('person', %s, '{officer,auditor}', 'seen')", (POLICY,))
+        person.execute("GRANT SELECT ON seen TO PUBLIC")
+        person.execute(sql.SQL("GRANT officer, auditor TO {}").format(sql.Identifier(role)))
+        query = "SELECT name FROM seen WHERE id = 1"
+        assert value(connect(role), query) == "Anna Meier"
+        person.execute("DROP ROLE officer; CREATE ROLE officer")
+        person.execute(sql.SQL("GRANT officer TO {}; REVOKE auditor FROM {}").format(*[sql.Identifier(role)] * 2))
+        assert value(connect(role), query) == "[name]"
+        person.execute(sql.SQL("GRANT auditor TO {}").format(sql.Identifier(role)))
+        assert value(connect(role), query) == "Anna Meier"
+    finally:
+        person.execute("DROP ROLE officer; DROP ROLE auditor")
+
+
+def test_row_level_security_that_a_table_gets_later_is_not_passed_by(
+    person: psycopg.Connection, role: str, connect: Callable[..., psycopg.Connection]
+) -> None:
+    person.execute("ALTER TABLE person ENABLE ROW LEVEL SECURITY; CREATE POLICY none ON person USING (false)")
+    reader = connect(role)
+    for query in ("SELECT count(*) FROM person_masked", "SELECT name FROM person_masked WHERE id = 1"):
+        with pytest.raises(errors.DataError, match="public.person has row-level security, which this view would pass"):
+            reader.execute(query)  # type: ignore[arg-type]
+    person.execute("ALTER TABLE person RENAME TO human; ALTER TABLE human DISABLE ROW LEVEL SECURITY")
+    assert value(reader, "SELECT count(*) FROM person_masked") == 2

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pg_llm.cleaning import expressions
@@ -60,6 +60,35 @@ class Constraint:
         """A query for the rows that break it, as `t`."""
         queries = f"WITH {', '.join(self.queries)} " if self.queries else ""
         return f"{queries}SELECT {what} FROM {table.relation} AS t {self.join} WHERE {self.failing} {limit}"
+
+    def values(self, table: Table) -> str:
+        """What it reads of a row, as a jsonb object of texts."""
+        names = ", ".join(map(quote_literal, self.columns))
+        return f"jsonb_object(ARRAY[{names}], ARRAY[{', '.join(map(table.text, self.columns))}])"
+
+    def check(self, table: Table) -> str:
+        """A query for those `values` among $1, a JSON array of them, for which `condition` is not true."""
+        # Of types of others, the input function reads a text, not a cast.
+        columns = [(f"p.{quote_ident(name)}", quote_ident(name), table.columns[name]) for name in self.columns]
+        given = ", ".join(f"{name} {'text' if type_.builtin else type_.name}" for _, name, type_ in columns)
+        cells = ", ".join(
+            f"{cell}::{type_.name} AS {name}" if type_.builtin else f"{cell} AS {name}" for cell, name, type_ in columns
+        )
+        return (
+            "SELECT e.v::text AS v FROM jsonb_array_elements($1::jsonb) AS e (v)"
+            f" CROSS JOIN LATERAL jsonb_to_record(e.v) AS p ({given})"
+            f" WHERE NOT (SELECT coalesce(({self.condition}), true) FROM (SELECT {cells}) AS r)"
+        )
+
+    def listed(self, table: Table, values: Sequence[str]) -> Constraint:
+        """The same where rows that break it are known by their `values`; what would satisfy it is not."""
+        listed = quote_literal(f"[{', '.join(values)}]")
+        return replace(
+            self,
+            failing=f"{self.values(table)} IN (SELECT b.v FROM broken AS b)",
+            satisfying="NULL::jsonb",
+            queries=[f"broken (v) AS MATERIALIZED (SELECT jsonb_array_elements({listed}::jsonb))"],
+        )
 
 
 def build(db: Connection, table: Table, definition: dict[str, Any]) -> Constraint:

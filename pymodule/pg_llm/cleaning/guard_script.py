@@ -88,6 +88,7 @@ def trigger_body(recipe: Recipe, name: str, checks: Sequence[str], enforced: Seq
         f"    guard CONSTANT text := {quote_literal(name)};",
         "    place integer := 0;",
         *["    written record;"] * bool(checks),
+        *["    holds boolean;", "    failure text;"] * bool(enforced),
         "BEGIN",
         *["    written := NEW;"] * bool(checks),
         f"    WHILE place < {len(blocks)} AND current_setting('llm.guard', true) IS DISTINCT FROM 'off' LOOP",
@@ -118,18 +119,7 @@ def trigger_body(recipe: Recipe, name: str, checks: Sequence[str], enforced: Seq
             "    END;",
         ]
     for rule, condition in enforced:
-        lines += [
-            "    BEGIN",
-            f"        IF NOT (SELECT coalesce(({condition}), true) FROM (SELECT NEW.*) AS r) THEN",
-            "            RAISE check_violation USING MESSAGE = 'new row for ' || guard || ' breaks the rule '",
-            f"                || {quote_literal(quote_ident(rule))},",
-            f"                DETAIL = {quote_literal(condition)};",
-            "        END IF;",
-            "    EXCEPTION WHEN others THEN",
-            "        IF SQLSTATE = '23514' THEN RAISE; END IF;",
-            *_warning(8, f"rule {quote_ident(rule)} is not checked"),
-            "    END;",
-        ]
+        lines += _enforced(rule, condition)
     return "\n".join([*lines, "    RETURN NEW;", "END"])
 
 
@@ -170,6 +160,40 @@ def _warning(indent: int, what: str) -> list[str]:
         "END IF;",
     ]
     return [" " * indent + line for line in lines]
+
+
+def _enforced(rule: str, condition: str) -> list[str]:
+    """Lines that refuse a row for which a condition is false, or fails."""
+    holds = f"SELECT coalesce(({condition}), true) FROM"
+    lines = [
+        "failure := '';",
+        "BEGIN",
+        f"    holds := ({holds} (SELECT NEW.*) AS r);",
+        "EXCEPTION WHEN others THEN",
+        "    holds := NULL;",
+        "END;",
+        "IF holds IS NULL THEN",
+        "    BEGIN",
+        "        -- Read once more, as the table's columns may be others by now.",
+        f"        EXECUTE {quote_literal(f'{holds} (SELECT ($1).* OFFSET 0) AS r LIMIT 0')} USING NEW;",
+        "        BEGIN",
+        f"            EXECUTE {quote_literal(f'{holds} (SELECT ($1).*) AS r')} INTO holds USING NEW;",
+        "        EXCEPTION WHEN others THEN",
+        "            holds := false;",
+        "            failure := ': ' || SQLERRM;",
+        "        END;",
+        "    EXCEPTION WHEN others THEN",
+        "        holds := true;",
+        *_warning(8, f"rule {quote_ident(rule)} is not checked"),
+        "    END;",
+        "END IF;",
+        "IF NOT holds THEN",
+        "    RAISE check_violation USING MESSAGE = 'new row for ' || guard || ' breaks the rule '",
+        f"        || {quote_literal(quote_ident(rule))},",
+        f"        DETAIL = {quote_literal(condition)} || failure;",
+        "END IF;",
+    ]
+    return [f"    {line}" for line in lines]
 
 
 def view_query(recipe: Recipe) -> str:

@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pg_llm import arguments
-from pg_llm.cleaning import constraints
+from pg_llm.cleaning import constraints, target_table
 from pg_llm.cleaning.analysis import Analysis, Violation
 from pg_llm.cleaning.constraints import Constraint
 from pg_llm.cleaning.target_table import TargetTable, Value
 from pg_llm.database import catalog, table_access
 from pg_llm.database.catalog import Table
-from pg_llm.database.connection import CANCELLED, Connection, DatabaseError
+from pg_llm.database.connection import Connection, DatabaseError
 from pg_llm.database.quoting import quote_ident, quote_literal
 from pg_llm.errors import InvalidInput, UndefinedObject
 
+_R = TypeVar("_R")
 SEVERITIES = ("warn", "error")
 _MAX_NAME = 200
 _EXAMPLES = 5
@@ -104,16 +105,17 @@ def violations(db: Connection, target: TargetTable, table: Analysis) -> Iterator
     rows = {key: row for row, key in enumerate(table.keys)} if kept else {}
     places = {column.name: place for place, column in enumerate(target.columns)}
     for rule in kept:
-        query = rule.constraint.select(
-            target.table, f"{target.table.key_object}::text AS k, {_SATISFYING.format(rule.constraint)}"
-        )
         alike: defaultdict[tuple[int, Value, float | None, str], list[int]] = defaultdict(list)
-        for found in run(db, target.table, rule, query):
+        for found in _run(db, target.table, rule, _keys):
             if found["k"] in rows:
                 for cell in _blamed(rule, places, json.loads(found["satisfying"] or "{}"), found["confidence"]):
                     alike[cell].append(rows[found["k"]])
         for (place, new, confidence, reason), numbers in alike.items():
             yield Violation(place, numbers, new, confidence, reason)
+
+
+def _keys(table: Table, constraint: Constraint) -> str:
+    return constraint.select(table, f"{table.key_object}::text AS k, {_SATISFYING.format(constraint)}")
 
 
 def _blamed(
@@ -151,33 +153,69 @@ def enforceable(db: Connection, target: TargetTable) -> list[tuple[str, str]]:
 
 
 def _checked(db: Connection, table: Table, rule: KeptRule) -> dict[str, Any]:
-    names = list(dict.fromkeys([*table.key, *rule.constraint.columns]))
+    row = _run(db, table, rule, _count)[0]
+    return {"rule": rule.name, "severity": rule.severity, "failed": row["failed"], "examples": row["examples"]}
+
+
+def _count(table: Table, constraint: Constraint) -> str:
+    names = list(dict.fromkeys([*table.key, *constraint.columns]))
     texts = {name: table.text(name) for name in names}
     cells = ", ".join(f"{text} AS {quote_ident(name)}" for name, text in texts.items())
     shown = f"(SELECT to_jsonb(r) FROM (SELECT {cells}) AS r) AS shown"
-    found = rule.constraint.select(table, f"{shown}, {_SATISFYING.format(rule.constraint)}", f"LIMIT {_EXAMPLES}")
-    query = f"""
-        SELECT (SELECT count(*) FROM ({rule.constraint.select(table, "")}) AS f) AS failed, (
+    found = constraint.select(table, f"{shown}, {_SATISFYING.format(constraint)}", f"LIMIT {_EXAMPLES}")
+    return f"""
+        SELECT (SELECT count(*) FROM ({constraint.select(table, "")}) AS f) AS failed, (
             SELECT coalesce(jsonb_agg(jsonb_build_object('row', e.shown, 'satisfied_by', e.satisfying::jsonb)), '[]')
             FROM ({found}) AS e
         )::text AS examples
     """
-    row = run(db, table, rule, query)[0]
-    return {"rule": rule.name, "severity": rule.severity, "failed": row["failed"], "examples": row["examples"]}
+
+
+def _run(
+    db: Connection, table: Table, rule: KeptRule, query: Callable[[Table, Constraint], str]
+) -> Sequence[dict[str, Any]]:
+    """As `run` for what breaks a rule: its condition is broken too by a row whose values make it raise an error."""
+    try:
+        return run(db, table, rule, query(table, rule.constraint))
+    except InvalidInput:
+        if rule.constraint.condition is None:
+            raise
+    broken = _broken(db, table, rule)
+    return run(db, table, rule, query(table, rule.constraint.listed(table, broken)))
+
+
+def _broken(db: Connection, table: Table, rule: KeptRule) -> list[str]:
+    """The values of the columns of a condition that break it."""
+    every = rule.constraint.values(table)
+    check = rule.constraint.check(table)
+
+    def false_of(values: Sequence[str]) -> list[str]:
+        given = f"[{', '.join(values)}]"
+        return [row["v"] for row in db.query_unprepared(check, ("text",), (given,))]
+
+    def work() -> list[str]:
+        found: list[str] = []
+        for rows in db.batches(f"SELECT DISTINCT ({every})::text AS v FROM {table.relation} AS t"):
+            found += target_table.violating(db, [row["v"] for row in rows], false_of)
+        return found
+
+    return _reading(db, table, rule, work)
 
 
 def run(db: Connection, table: Table, rule: KeptRule, query: str) -> Sequence[dict[str, Any]]:
     """The rows of a query for what breaks a rule, with the rights that reading the table has."""
-    beside = constraints.referenced(db, rule.definition)
+    return _reading(db, table, rule, lambda: db.query_unprepared(query))
 
-    def work() -> list[dict[str, Any]]:
+
+def _reading(db: Connection, table: Table, rule: KeptRule, work: Callable[[], _R]) -> _R:
+    def in_savepoint() -> _R:
         with db.savepoint():
-            return db.query_unprepared(query)
+            return work()
 
     try:
-        return table_access.on_table(db, table.oid, work, beside=beside)
+        return table_access.on_table(db, table.oid, in_savepoint, beside=constraints.referenced(db, rule.definition))
     except DatabaseError as error:
-        if error.sqlstate == CANCELLED or not str(error.sqlstate).startswith(("22", "42")) or error.sqlstate == "42501":
+        if not target_table.may_be_of_row(error):
             raise
         raise InvalidInput(f'the rule "{rule.name}" cannot be checked: {error}', hint=constraints.HINT) from error
 

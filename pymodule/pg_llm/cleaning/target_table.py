@@ -20,6 +20,8 @@ from pg_llm.errors import InvalidInput
 _CATEGORIES = "SNDBETI"
 # SQLSTATE classes of values that a type or constraint rejects.
 _DATA_ERRORS = ("22", "23")
+# Those that a condition may raise for the values of a row.
+_ROW_ERRORS = ("0A", "22", "23", "42", "54")
 _GUARD = "llm.guard"
 _SET_GUARD = f"SELECT pg_catalog.set_config('{_GUARD}', $1, true)"
 
@@ -200,13 +202,16 @@ def _bisect_invalid(db: Connection, column: Column, values: Sequence[str]) -> It
 def violating_keys(
     db: Connection, target: TargetTable, condition: str, patches: dict[str, dict[str, Value]]
 ) -> set[str]:
-    """The keys of rows for which a condition is false once some cells are replaced; `patches`: key to name to value."""
+    """The keys of rows for which a condition is false, or fails, once some cells are replaced.
+
+    `patches`: key to name to value.
+    """
     patched = {name for patch in patches.values() for name in patch}
     types = {column.name: column.base.name for column in target.columns if column.name in patched}
-    records = [
-        {"k": json.loads(key), "p": patch, **{f"p {name}": value for name, value in patch.items()}}
+    records = {
+        key: {"k": json.loads(key), "p": patch, **{f"p {name}": value for name, value in patch.items()}}
         for key, patch in patches.items()
-    ]
+    }
     # Cell by cell and with the base types of domains: to fill the row's own type would run all of its checks.
     fields = "".join(f", {quote_ident(f'p {name}')} {type_}" for name, type_ in types.items())
     cells = ", ".join(
@@ -216,14 +221,46 @@ def violating_keys(
         for name in target.table.columns
         for cell, quoted in ((target.table.cell(name), quote_ident(name)),)
     )
+    # Of p too, so that the condition meets no row but those.
     query = f"""
         SELECT {target.table.key_object}::text AS k
         FROM {target.table.relation} AS t
         JOIN jsonb_to_recordset($1::jsonb) AS p (k jsonb, p jsonb{fields}) ON p.k = {target.table.key_object}
-        WHERE NOT (SELECT ({condition}) FROM (SELECT {cells}) AS r)
+        WHERE NOT (SELECT ({condition}) FROM (SELECT {cells} WHERE p.p IS NOT NULL) AS r)
     """
-    run = partial(db.query_unprepared, query, ("text",), (json.dumps(records),))
-    return {row["k"] for row in table_access.on_table(db, target.table.oid, run)}
+
+    def false_of(keys: Sequence[str]) -> list[str]:
+        given = json.dumps([records[key] for key in keys])
+        return [row["k"] for row in db.query_unprepared(query, ("text",), (given,))]
+
+    return table_access.on_table(db, target.table.oid, lambda: set(violating(db, list(records), false_of)))
+
+
+def violating(db: Connection, items: Sequence[str], false_of: Callable[[Sequence[str]], list[str]]) -> Iterator[str]:
+    """Those of the items that a condition is false of, which `false_of` tells of several at once, or fails for.
+
+    Raises DatabaseError for a condition that cannot be read at all, which `false_of` tells of none.
+    """
+    try:
+        with db.savepoint():
+            found = false_of(items)
+    except DatabaseError as error:
+        if not may_be_of_row(error) or not items:
+            raise
+        false_of([])
+        if len(items) == 1:
+            yield items[0]
+            return
+        middle = len(items) // 2
+        yield from violating(db, items[:middle], false_of)
+        yield from violating(db, items[middle:], false_of)
+    else:
+        yield from found
+
+
+def may_be_of_row(error: DatabaseError) -> bool:
+    """Whether it may be the values of a row for which a condition raises an error."""
+    return error.sqlstate.startswith(_ROW_ERRORS) and error.sqlstate != "42501"
 
 
 def write(db: Connection, target: TargetTable, column: Column, changes: Sequence[Row]) -> list[Row]:

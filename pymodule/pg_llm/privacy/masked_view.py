@@ -43,14 +43,19 @@ _SECURITY = """
     ) AS is
 """
 _ROLES = """
-    SELECT r.name FROM unnest($1::text[]) AS r (name)
-    WHERE NOT EXISTS (SELECT FROM pg_roles AS p WHERE p.rolname = r.name)
+    SELECT r.name, p.oid::int8 AS oid FROM unnest($1::text[]) AS r (name) LEFT JOIN pg_roles AS p ON p.rolname = r.name
 """
-# Once a query; a role that is gone has no members.
+# Once a query; a role that is gone has no members. By number, as a name may be somebody else's later, and by name, as
+# a number may be in the server that a dump is restored to.
 _MAY_SEE = """(SELECT EXISTS (
-    SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname OPERATOR(pg_catalog.=) ANY ({roles}::pg_catalog.name[])
-    AND pg_catalog.pg_has_role(r.oid, 'USAGE')
+    SELECT FROM pg_catalog.pg_roles AS r WHERE ({roles}) AND pg_catalog.pg_has_role(r.oid, 'USAGE')
 ))"""
+_ROLE = "r.oid OPERATOR(pg_catalog.=) {oid}::pg_catalog.oid AND r.rolname OPERATOR(pg_catalog.=) {name}"
+# An error says more than no rows: the text is no boolean.
+_NO_POLICIES = """(
+    SELECT CASE WHEN c.relrowsecurity THEN pg_catalog.concat({error})::pg_catalog.bool ELSE true END
+    FROM pg_catalog.pg_class AS c WHERE c.oid OPERATOR(pg_catalog.=) {table}::pg_catalog.regclass::pg_catalog.oid
+)"""
 
 
 def create(
@@ -66,21 +71,26 @@ def create(
             f"{table.relation} has row-level security, which a view with its owner's rights would pass by",
             hint="Write the policy's condition into a view of your own, with llm_redact() for what is to be masked.",
         )
-    seeing = [role for role in roles or [] if role is not None]
-    for row in db.rows(_ROLES, ("text[]",), (seeing,)):
-        raise InvalidInput(f'role "{row["name"]}" does not exist')
+    seeing = db.rows(_ROLES, ("text[]",), ([role for role in roles or [] if role is not None],))
+    for row in seeing:
+        if row["oid"] is None:
+            raise InvalidInput(f'role "{row["name"]}" does not exist')
     methods = _policy(table, policy)
     view = f"{table.schema}.{quote_ident(name or _default_name(db, table))}"
     columns = ", ".join(
         _column(db, table, row, methods.get(row["name"]), seeing) for row in db.rows(_COLUMNS, ("int8",), (table.oid,))
     )
     shown = ", ".join(f"{column}: {method}" for column, method in methods.items())
-    comment = f"{table.relation} with columns masked ({shown}) to all but {', '.join(seeing) or 'superusers'}"
+    others = f" but {', '.join(row['name'] for row in seeing)}" if seeing else ""
+    comment = f"{table.relation} with columns masked ({shown}) to all{others}"
+    error = quote_literal(f"{table.relation} has row-level security, which this view would pass by")
+    condition = _NO_POLICIES.format(error=error, table=quote_literal(table.relation))
+    query = f"SELECT {columns} FROM {table.relation} AS t WHERE {condition}"
     table_access.on_table(
         db,
         table.oid,
         lambda: (
-            db.execute(f"CREATE VIEW {view} WITH (security_barrier) AS SELECT {columns} FROM {table.relation} AS t"),
+            db.execute(f"CREATE VIEW {view} WITH (security_barrier) AS {query}"),
             db.execute(f"COMMENT ON VIEW {view} IS {quote_literal(comment)}"),
         ),
     )
@@ -103,15 +113,15 @@ def _default_name(db: Connection, table: Table) -> str:
     return derived_name(str(row["name"]), "masked")
 
 
-def _column(db: Connection, table: Table, row: Row, method: str | None, seeing: Sequence[str]) -> str:
+def _column(db: Connection, table: Table, row: Row, method: str | None, seeing: Sequence[Row]) -> str:
     name = row["name"]
     cell = table.cell(name)
     if method is None:
         return f"{cell} AS {quote_ident(name)}"
     masked = _masked(db, cell, row, method)
     if seeing:
-        names = ", ".join(map(quote_literal, seeing))
-        may_see = _MAY_SEE.format(roles=f"ARRAY[{names}]")
+        roles = " OR ".join(_ROLE.format(oid=role["oid"], name=quote_literal(role["name"])) for role in seeing)
+        may_see = _MAY_SEE.format(roles=roles)
         masked = f"CASE WHEN {may_see} THEN {cell} ELSE {masked} END"
     return f"{masked} AS {quote_ident(name)}"
 
