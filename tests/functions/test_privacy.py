@@ -265,6 +265,32 @@ def test_columns_of_tables_and_schemas(db: psycopg.Connection, role: str, connec
         connect(role).execute(query.format("'shop.nothing'"))
 
 
+def test_a_table_that_cannot_be_read_leaves_the_scan_of_the_others(
+    db: psycopg.Connection, role: str, connect: Callable[..., psycopg.Connection]
+) -> None:
+    db.execute(f"""
+        CREATE SCHEMA shop; GRANT USAGE ON SCHEMA shop TO {role};
+        CREATE TABLE shop.open (id int PRIMARY KEY, mail text); INSERT INTO shop.open VALUES (1, 'anna@example.org');
+        CREATE TABLE shop.closed (id int PRIMARY KEY, body text); INSERT INTO shop.closed VALUES (1, 'x');
+        CREATE FUNCTION shop.no() RETURNS bool LANGUAGE plpgsql AS $$BEGIN RAISE 'no'; END$$;
+        CREATE TABLE shop.broken (mail text); INSERT INTO shop.broken VALUES ('anna@example.org');
+        ALTER TABLE shop.broken ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON shop.broken USING (shop.no());
+        CREATE TABLE shop.locked (mail text);
+        GRANT SELECT ON shop.open, shop.broken, shop.locked TO {role};
+        CALL semantic_index('shop.closed', '{{body}}');
+        CALL llm_column('shop.closed', 'loud', 'upper(body)');
+    """)
+    db.execute("BEGIN; LOCK TABLE shop.locked")
+    session = connect(role)
+    told: list[str] = []
+    session.add_notice_handler(lambda notice: told.append(notice.message_primary or ""))
+    session.execute("SET statement_timeout = '30s'")
+    rows = session.execute("""SELECT "table", "column", kind FROM llm_scan_personal(schema => 'shop')""").fetchall()
+    assert rows == [("shop.open", "mail", "email")]
+    left_out = [message.partition(" is left out: ")[0] for message in told]
+    assert left_out == ["shop.broken", "shop.closed_loud", "shop.locked"]
+
+
 def test_k_anonymity(db: psycopg.Connection) -> None:
     db.execute("CREATE TABLE person (age int, postcode text)")
     assert db.execute("SELECT * FROM k_anonymity('person', '{age}')").fetchone() == (None, 0)

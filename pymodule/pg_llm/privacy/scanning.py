@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pg_llm import arguments
 from pg_llm.database import catalog, models, table_access
 from pg_llm.database.catalog import Table
-from pg_llm.database.connection import Connection
-from pg_llm.errors import InsufficientPrivilege, InvalidInput
+from pg_llm.database.connection import CANCELLED, Connection, DatabaseError, Row
+from pg_llm.database.timeout import with_lock_limit
+from pg_llm.errors import Error, InsufficientPrivilege, InvalidInput
 from pg_llm.privacy import finding, kinds
 
 _MOST_ROWS = 100_000
@@ -30,12 +33,25 @@ _READABLE = """
     ORDER BY a.attnum
 """
 _MAY_READ = "SELECT has_any_column_privilege($1::oid, 'SELECT') AS allowed"
+# Without companions of indexes, which hold numbers and stems of words, and the keys that their tables hold too.
 _TABLES = """
-    SELECT c.oid::int8 AS oid FROM pg_class AS c
+    SELECT c.oid::int8 AS oid, c.oid::regclass::text AS name FROM pg_class AS c
     WHERE c.relnamespace = $1 AND c.relkind IN ('r', 'p', 'm', 'f') AND NOT c.relispartition
     AND has_any_column_privilege(c.oid, 'SELECT')
+    AND c.oid NOT IN (SELECT i.companion::oid FROM llm.semantic_index AS i)
     ORDER BY c.relname
 """
+# Seconds to wait for a lock on a table that nobody named.
+_PATIENCE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Rows of a table, in which column number n is called `cn`."""
+
+    table: Table
+    columns: list[str]
+    rows: list[Row]
 
 
 def scan(
@@ -51,27 +67,52 @@ def scan(
         raise InvalidInput("either target or schema must be given", hint="target is a table, schema all its tables.")
     rows = arguments.in_range("sample", sample, 1, _MOST_ROWS)
     searched = kinds.checked(wanted)
-    oids = [target] if target else [str(row["oid"]) for row in db.rows(_TABLES, ("regnamespace",), (schema,))]
-    return [row for oid in oids for row in _table(db, str(oid), rows, searched, model, target is not None)]
+    samples = [_sample(db, target, rows)] if target else _samples(db, schema, rows)
+    return [row for each in samples for row in _table(db, each, searched, model)]
 
 
-def _table(
-    db: Connection, name: str, sample: int, wanted: Sequence[str], model: str | None, named: bool
-) -> Iterator[dict[str, Any]]:
+def _sample(db: Connection, name: str, rows: int) -> Sample:
     table = catalog.relation(db, name, key=())
-    columns = [row["name"] for row in db.rows(_READABLE, ("int8",), (table.oid,))]
+    columns = _readable(db, table)
     if not columns:
-        if named and not db.rows(_MAY_READ, ("int8",), (table.oid,))[0]["allowed"]:
+        if not db.rows(_MAY_READ, ("int8",), (table.oid,))[0]["allowed"]:
             raise InsufficientPrivilege(f"permission denied for table {table.relation}")
-        return
-    query = _query(db, table, columns, sample)
-    if named:
-        rows = table_access.on_table(db, table.oid, lambda: db.query_unprepared(query))
-    else:
-        rows = table_access.on_part(db, table.oid, lambda: db.query_unprepared(query), False)
-    for number, column in enumerate(columns):
-        values = [row[f"c{number}"] for row in rows if row[f"c{number}"]]
-        yield from _column(db, table, column, values, wanted, model)
+        return Sample(table, [], [])
+    query = _query(db, table, columns, rows)
+    return Sample(table, columns, table_access.on_table(db, table.oid, lambda: db.query_unprepared(query)))
+
+
+def _samples(db: Connection, schema: str | None, rows: int) -> Iterator[Sample]:
+    """Those of the tables of a schema. One that cannot be read says nothing about the others: it is a warning."""
+    for row in db.rows(_TABLES, ("regnamespace",), (schema,)):
+        try:
+            with db.savepoint():
+                sample = with_lock_limit(db, _PATIENCE, partial(_unnamed_sample, db, row["oid"], rows))
+        except (Error, DatabaseError) as error:
+            if error.sqlstate == CANCELLED:
+                raise
+            db.warning(f"{row['name']} is left out: {error}")
+        else:
+            yield sample
+
+
+def _unnamed_sample(db: Connection, oid: int, rows: int) -> Sample:
+    table = catalog.relation(db, str(oid), key=())
+    columns = _readable(db, table)
+    if not columns:
+        return Sample(table, [], [])
+    query = _query(db, table, columns, rows)
+    return Sample(table, columns, table_access.on_part(db, oid, lambda: db.query_unprepared(query), False))
+
+
+def _readable(db: Connection, table: Table) -> list[str]:
+    return [row["name"] for row in db.rows(_READABLE, ("int8",), (table.oid,))]
+
+
+def _table(db: Connection, sample: Sample, wanted: Sequence[str], model: str | None) -> Iterator[dict[str, Any]]:
+    for number, column in enumerate(sample.columns):
+        values = [row[f"c{number}"] for row in sample.rows if row[f"c{number}"]]
+        yield from _column(db, sample.table, column, values, wanted, model)
 
 
 def _query(db: Connection, table: Table, columns: Sequence[str], sample: int) -> str:
