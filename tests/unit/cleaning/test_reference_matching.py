@@ -149,6 +149,7 @@ def test_a_word_of_other_values_is_no_misspelling() -> None:
     names.remove("Brandt Metallbau AG")
     values = ReferenceList(names, names)
     assert values.match("Brandt Metallbau AG", 1, 0.5) == []
-    for text in ("Brandt Maschinenbau", "Brandt Maschinenbua AG", "Brandt Masch.bau AG", "Brandt Maschinenbau AG Bremen"):
+    meant = ("Brandt Maschinenbau", "Brandt Maschinenbua AG", "Brandt Masch.bau AG", "Brandt Maschinenbau AG Bremen")
+    for text in meant:
         (found,) = values.match(text, 1, 0.5)
         assert values.values[found.place] == "Brandt Maschinenbau AG"
