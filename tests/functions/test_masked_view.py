@@ -167,3 +167,13 @@ def test_row_level_security_that_a_table_gets_later_is_not_passed_by(
             reader.execute(query)  # type: ignore[arg-type]
     person.execute("ALTER TABLE person RENAME TO human; ALTER TABLE human DISABLE ROW LEVEL SECURITY")
     assert value(reader, "SELECT count(*) FROM person_masked") == 2
+
+
+def test_json_of_thousands_of_levels_is_a_clear_error(person: psycopg.Connection) -> None:
+    for call, depth in (
+        ("llm_mask('person', %s)", 4000),
+        ("llm_where_is('person', %s)", 4000),
+        ("llm_generate_json('a', %s)", 1200),
+    ):
+        with pytest.raises(errors.InvalidParameterValue, match="nested too deep"):
+            person.execute(f"SELECT {call}", ('{"a": ' * depth + "1" + "}" * depth,))

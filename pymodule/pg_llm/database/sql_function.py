@@ -13,7 +13,7 @@ from pg_llm import interrupts
 from pg_llm.database import relation_names
 from pg_llm.database.connection import Connection, DatabaseError
 from pg_llm.database.plpy_connection import BACKEND, as_database_error
-from pg_llm.errors import Error, resource_error
+from pg_llm.errors import Error, InvalidInput, resource_error
 from pg_llm.interrupts import Interrupted
 
 _P = ParamSpec("_P")
@@ -82,6 +82,8 @@ def _reported(error: BaseException) -> BaseException:
         return _failure(str(error), error.sqlstate, error.detail, error.hint)
     if isinstance(error, plpy.Error) or not isinstance(error, Exception):
         return error
+    if isinstance(error, RecursionError):
+        return _failure("an argument is nested too deep", InvalidInput.sqlstate, None, "Give JSON of fewer levels.")
     plpy.log(f"pg_llm: {''.join(traceback.format_exception(error))}")
     what = f"{type(error).__name__}: {error}"
     if lack := resource_error(what):
