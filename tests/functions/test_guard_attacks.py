@@ -66,6 +66,24 @@ def test_a_writers_settings_change_no_rule(city: psycopg.Connection) -> None:
             writer.execute("INSERT INTO city VALUES (1003, 'O s', 'public')")
 
 
+def test_a_guard_is_the_same_whatever_a_backslash_means_to_its_maker(city: psycopg.Connection) -> None:
+    city.execute("SELECT llm_define_rule('city', 'letters', %s, severity => 'error')", (r"name ~ '^\w+$'",))
+    run = recipe(city)
+    made = []
+    for setting in ("on", "off"):
+        city.execute(f"SET standard_conforming_strings = {setting}")
+        made.append(
+            [
+                city.execute("SELECT * FROM llm_guard('city', %s)", (run,)).fetchall(),
+                value(city, "SELECT prosrc FROM pg_proc WHERE proname = 'city_guard'"),
+            ]
+        )
+        assert value(city, "SHOW standard_conforming_strings") == setting
+        city.execute("SELECT llm_drop_guard('city')")
+    assert made[0] == made[1]
+    assert r"^\w+$" in made[1][1]
+
+
 def test_a_value_that_a_condition_cannot_read_breaks_the_rule(city: psycopg.Connection) -> None:
     """A writer chooses such a value: a CHECK constraint would refuse the row, and a data test must not end at it."""
     city.execute("ALTER TABLE city ADD amount text, ADD fee text; UPDATE city SET amount = id, fee = 1")

@@ -138,6 +138,20 @@ def test_no_setting_of_the_reader_shows_a_name(
         assert value(reader, query) == shown
 
 
+def test_a_session_that_quotes_all_names_finds_the_same(person: psycopg.Connection) -> None:
+    person.execute("SELECT llm_define_rule('person', 'paid', 'salary > 0', severity => 'error')")
+    person.execute("SET quote_all_identifiers = on")
+    view = value(person, "SELECT llm_mask('person', %s, '{}', 'seen')", POLICY)
+    assert view == "public.seen"
+    assert value(person, "SELECT name FROM seen WHERE id = 1") == "[name]"
+    assert person.execute("SELECT rule, failed FROM llm_check('person')").fetchall() == [("paid", 0)]
+    with pytest.raises(errors.InvalidParameterValue):
+        person.execute("SELECT llm_mask('person', NULL)")
+    person.execute("CALL semantic_index('person', '{note}')")
+    assert value(person, "SHOW quote_all_identifiers") == "on"
+    assert value(person, "SELECT quote_ident('note')") == '"note"'
+
+
 def test_whoever_takes_the_name_of_a_dropped_role_sees_nothing_in_plain(
     person: psycopg.Connection, role: str, connect: Callable[..., psycopg.Connection]
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from pg_llm.cleaning import guard_script, kept_rules, recipe, runs, target_table
 from pg_llm.cleaning.recipe import Recipe
 from pg_llm.cleaning.target_table import TargetTable
-from pg_llm.database import catalog, ownership
+from pg_llm.database import catalog, ownership, standard_strings
 from pg_llm.database.catalog import Table
 from pg_llm.database.connection import Connection
 from pg_llm.database.quoting import quote_ident, quote_literal
@@ -102,6 +102,12 @@ def create(db: Connection, target: str, run_id: str | None, mode: str | None) ->
     """
     if mode not in MODES:
         raise InvalidInput(f'mode is "{mode}"', hint=f"Use one of: {', '.join(MODES)}.")
+    # As the guard is read, whoever writes.
+    with standard_strings.pinned(db):
+        return _create(db, target, run_id, mode)
+
+
+def _create(db: Connection, target: str, run_id: str | None, mode: str) -> list[dict[str, Any]]:
     run = runs.find(db, run_id)
     guarded = target_table.find(db, target)
     table = guarded.table

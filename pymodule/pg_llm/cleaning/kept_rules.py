@@ -187,13 +187,13 @@ def _run(
 def _broken(db: Connection, table: Table, rule: KeptRule) -> list[str]:
     """The values of the columns of a condition that break it."""
     every = rule.constraint.values(table)
-    check = rule.constraint.check(table)
-
-    def false_of(values: Sequence[str]) -> list[str]:
-        given = f"[{', '.join(values)}]"
-        return [row["v"] for row in db.query_unprepared(check, ("text",), (given,))]
 
     def work() -> list[str]:
+        check = db.prepare(rule.constraint.check(table), ("text",))
+
+        def false_of(values: Sequence[str]) -> list[str]:
+            return [row["v"] for row in check.rows((f"[{', '.join(values)}]",))]
+
         found: list[str] = []
         for rows in db.batches(f"SELECT DISTINCT ({every})::text AS v FROM {table.relation} AS t"):
             found += target_table.violating(db, [row["v"] for row in rows], false_of)

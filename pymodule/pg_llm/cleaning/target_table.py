@@ -236,10 +236,12 @@ def violating_keys(
     return table_access.on_table(db, target.table.oid, lambda: set(violating(db, list(records), false_of)))
 
 
-def violating(db: Connection, items: Sequence[str], false_of: Callable[[Sequence[str]], list[str]]) -> Iterator[str]:
+def violating(
+    db: Connection, items: Sequence[str], false_of: Callable[[Sequence[str]], list[str]], readable: bool = False
+) -> Iterator[str]:
     """Those of the items that a condition is false of, which `false_of` tells of several at once, or fails for.
 
-    Raises DatabaseError for a condition that cannot be read at all, which `false_of` tells of none.
+    Raises DatabaseError for a condition that is not `readable`: one that fails where it is asked of none.
     """
     try:
         with db.savepoint():
@@ -247,13 +249,14 @@ def violating(db: Connection, items: Sequence[str], false_of: Callable[[Sequence
     except DatabaseError as error:
         if not may_be_of_row(error) or not items:
             raise
-        false_of([])
+        if not readable:
+            false_of([])
         if len(items) == 1:
             yield items[0]
             return
         middle = len(items) // 2
-        yield from violating(db, items[:middle], false_of)
-        yield from violating(db, items[middle:], false_of)
+        yield from violating(db, items[:middle], false_of, readable=True)
+        yield from violating(db, items[middle:], false_of, readable=True)
     else:
         yield from found
 

@@ -228,6 +228,12 @@ class _TimerSpec(ctypes.Structure):
 
 
 @functools.cache
+def quotes_all() -> ctypes.c_bool:
+    """The setting quote_all_identifiers, where the server keeps it."""
+    return ctypes.c_bool.in_dll(_server(), "quote_all_identifiers")
+
+
+@functools.cache
 def _server() -> ctypes.CDLL:
     server = ctypes.CDLL(None)
     pointers = (ctypes.POINTER(ctypes.c_uint), ctypes.POINTER(ctypes.c_int))

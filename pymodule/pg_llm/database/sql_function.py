@@ -12,7 +12,7 @@ import plpy
 from pg_llm import interrupts
 from pg_llm.database import relation_names
 from pg_llm.database.connection import Connection, DatabaseError
-from pg_llm.database.plpy_connection import BACKEND, as_database_error
+from pg_llm.database.plpy_connection import BACKEND, as_database_error, quotes_all
 from pg_llm.errors import Error, InvalidInput, resource_error
 from pg_llm.interrupts import Interrupted
 
@@ -32,7 +32,8 @@ def sql_function(function: Callable[Concatenate[Connection, _P], _R]) -> Callabl
     """Make of a function that takes a connection one that SQL calls with the rest of the arguments.
 
     Errors reach the client with message, SQLSTATE, detail and hint; cancel and timeout end it wherever it is, and the
-    rows of an iterator that it returns too.
+    rows of an iterator that it returns too. Names from the catalogs are quoted where they need it, whatever the caller
+    has set for the server.
     """
 
     @functools.wraps(function)
@@ -45,7 +46,7 @@ def sql_function(function: Callable[Concatenate[Connection, _P], _R]) -> Callabl
     @functools.wraps(function)
     def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         try:
-            result = interruptible(*args, **kwargs)
+            result = _with_plain_names(lambda: interruptible(*args, **kwargs))
             # Inside, as an interrupt that came last is raised here where another function of ours called this one.
             return cast(_R, _each(result)) if isinstance(result, Iterator) else result
         except BaseException as error:  # noqa: BLE001 - every one is reported or raised again
@@ -55,11 +56,22 @@ def sql_function(function: Callable[Concatenate[Connection, _P], _R]) -> Callabl
     return call
 
 
+def _with_plain_names(work: Callable[[], _R]) -> _R:
+    # By hand: a nesting level of settings would not outlast a commit.
+    setting = quotes_all()
+    before = setting.value
+    setting.value = False
+    try:
+        return work()
+    finally:
+        setting.value = before
+
+
 def _each(rows: Iterator[_R]) -> Iterator[_R]:
     step = interrupts.interruptible(rows.__next__, BACKEND.poll)
     while True:
         try:
-            row = step()
+            row = _with_plain_names(step)
         except StopIteration:
             return
         except BaseException as error:  # noqa: BLE001 - every one is reported or raised again

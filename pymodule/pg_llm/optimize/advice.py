@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pg_llm.database import search_path
+from pg_llm.database import search_path, standard_strings
 from pg_llm.database.connection import Connection
 from pg_llm.optimize import hypothetical_indexes, rewrites
 from pg_llm.optimize import plan as planner
@@ -24,7 +24,7 @@ _NEVER_ANALYZED = """
 def suggest(db: Connection, sql: str) -> list[Suggestion]:
     """Suggestions for a SELECT, those with the largest saving first. Raises InvalidInput for other statements."""
     path = db.setting("search_path") or ""
-    with search_path.pinned(db), planner.standard_strings(db):
+    with search_path.pinned(db), standard_strings.pinned(db):
         possible_rewrites = planner.analyze(db, "statement", [sql])[0]
         statement = Statement(db, sql.rstrip().removesuffix(";"), path)
         plan = statement.explain_callers()

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from pg_llm.database import foreign_code, models, relation_names, sandbox, search_path
+from pg_llm.database import foreign_code, models, relation_names, sandbox, search_path, standard_strings
 from pg_llm.database.connection import Connection, DatabaseError
 from pg_llm.database.quoting import quote_ident
 from pg_llm.database.select import READ_ONLY
@@ -138,7 +138,7 @@ class Sample(NamedTuple):
 def estimate(db: Connection, sql: str) -> list[Estimate]:
     """The estimate for each model and task. Raises InvalidInput and InsufficientPrivilege."""
     path, schemas = db.setting("search_path") or "", sandbox.search_path(db)
-    with search_path.pinned(db), planner.standard_strings(db):
+    with search_path.pinned(db), standard_strings.pinned(db):
         whole, *references = planner.analyze(db, "references", [sql])[0]
         statement = Statement(db, whole["statement"], path)
         _check_functions(db, references, schemas)

@@ -128,17 +128,6 @@ class Statement:
             raise failure from None
 
 
-@contextlib.contextmanager
-def standard_strings(db: Connection) -> Iterator[None]:
-    """Read texts as the host's parser does: a backslash is a backslash, and a statement ends where it says."""
-    before = db.setting("standard_conforming_strings") or "on"
-    setting = "SELECT pg_catalog.set_config('standard_conforming_strings', $1, true)"
-    db.rows(setting, ("text",), ("on",))
-    yield
-    # No `finally` needed: after an error, the rollback restores the setting.
-    db.rows(setting, ("text",), (before,))
-
-
 def analyze(db: Connection, analyzer: str, texts: Sequence[str]) -> list[list[dict[str, Any]]]:
     """The host's analysis of each text: a statement's rewrites, a condition's terms or model calls, or a sort key."""
     return (
