@@ -180,6 +180,40 @@ def test_a_table_that_cannot_be_read_leaves_the_report_on_the_others(
     assert "victim" in targets
 
 
+SLOW = {
+    "sleep": "pg_sleep((SELECT slow FROM lair.switch)) IS NOT NULL",
+    "numbers without end": "id < (SELECT count(*) + 9 FROM lair.switch, generate_series(1, 1e12 * slow::int8))",
+    "code that catches a cancel": "lair.slow()",
+}
+
+
+@pytest.mark.parametrize("caller", ["postgres", "bob", "monitor"])
+@pytest.mark.parametrize("slow", SLOW)
+def test_a_view_that_takes_for_ever_leaves_the_report_on_the_others(
+    lair: psycopg.Connection, mallory: psycopg.Connection, connect: Connect, caller: str, slow: str
+) -> None:
+    lair.execute("CALL semantic_index('public.victim', '{body}'); GRANT SELECT ON public.victim TO PUBLIC")
+    mallory.execute(f"""
+        CREATE TABLE lair.switch (slow float8); INSERT INTO lair.switch VALUES (0);
+        GRANT SELECT ON lair.switch, lair.trap TO PUBLIC;
+        CREATE FUNCTION lair.slow() RETURNS bool LANGUAGE plpgsql AS $$BEGIN
+            WHILE (SELECT slow FROM lair.switch) > 0 LOOP
+                BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN NULL; END;
+            END LOOP;
+            RETURN true;
+        END$$;
+        CREATE VIEW lair.slow AS SELECT id, body FROM lair.trap WHERE {SLOW[slow]};
+        CALL semantic_index('lair.slow', '{{body}}', key => '{{id}}', sync => 'manual');
+        UPDATE lair.switch SET slow = 60; GRANT SELECT ON lair.slow TO PUBLIC;
+    """)
+    if caller == "monitor":
+        lair.execute("GRANT mallory TO bob")
+    session = connect("bob" if caller == "monitor" else caller)
+    session.execute("SET statement_timeout = '20s'")
+    counted = dict(session.execute("SELECT target::text, rows FROM llm_staleness").fetchall())
+    assert counted == {"victim": 1, "lair.slow": None}
+
+
 @pytest.mark.parametrize("hindrance", ["other schema", "foreign key", "view of others"])
 def test_whoever_may_drop_a_table_can_in_spite_of_its_companion(
     lair: psycopg.Connection, mallory: psycopg.Connection, connect: Connect, hindrance: str

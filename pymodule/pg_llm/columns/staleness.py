@@ -10,12 +10,9 @@ from typing import Any
 from pg_llm.columns import definition
 from pg_llm.columns.definition import AIColumn
 from pg_llm.database import table_access
-from pg_llm.database.connection import CANCELLED, Connection, DatabaseError
-from pg_llm.database.timeout import with_lock_limit
-from pg_llm.errors import Error
+from pg_llm.database.connection import Connection
+from pg_llm.database.patience import Patience, Unavailable, is_computed
 
-# Seconds to wait for a lock.
-_PATIENCE = 2.0
 # Tables that the caller may read at all.
 _READABLE = """
     SELECT a.id FROM llm.ai_column AS a JOIN pg_class AS c ON c.oid = a.target
@@ -27,8 +24,10 @@ _READABLE = """
 def report(db: Connection) -> Iterator[dict[str, Any]]:
     """One row for each AI column of a table that the caller may read, about the rows that the caller may read.
 
-    The counts are None for a table that is locked, fails, or would run code of a role that the caller cannot trust.
+    The counts are None for a table that is locked, fails, would run code of a role that the caller cannot trust, or is
+    computed by such a role for too long.
     """
+    patience = Patience(db)
     for row in db.rows(_READABLE):
         column = definition.by_id(db, row["id"])
         if column is not None:
@@ -39,21 +38,17 @@ def report(db: Connection) -> Iterator[dict[str, Any]]:
                 "target": column.source.oid,
                 "name": column.name,
                 "sync": column.definition.sync,
-                **_counts(db, column),
+                **_counts(db, patience, column),
             }
 
 
-def _counts(db: Connection, column: AIColumn) -> dict[str, Any]:
+def _counts(db: Connection, patience: Patience, column: AIColumn) -> dict[str, Any]:
     count = partial(definition.under_settings, db, column, partial(_count, db, column))
+    read = partial(table_access.on_unnamed, db, column.source.oid, count, beside=[column.companion_oid])
     try:
-        with db.savepoint():
-            source, beside = column.source.oid, [column.companion_oid]
-            read = partial(table_access.on_part, db, source, count, writes=False, beside=beside)
-            return with_lock_limit(db, _PATIENCE, read)
-    except (Error, DatabaseError) as error:
+        return patience.run(column.owner, read, is_computed(db, column.source.oid))
+    except Unavailable:
         # Nobody has named this table: it says nothing about the others.
-        if error.sqlstate == CANCELLED:
-            raise
         return dict.fromkeys(("rows", "stale", "missing", "failed", "corrected", "oldest", "models"))
 
 

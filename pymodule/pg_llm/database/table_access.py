@@ -18,6 +18,11 @@ from pg_llm.errors import InsufficientPrivilege
 _R = TypeVar("_R")
 
 _OWNERS = "SELECT DISTINCT relowner::int8 AS oid FROM pg_class WHERE oid = ANY($1::oid[])"
+# `policies`: those that code was found in may apply to the owner too.
+_TABLE = """
+    SELECT c.relowner::int8 AS owner, c.relkind NOT IN ('r', 'p', 'm') OR c.relforcerowsecurity AS policies
+    FROM pg_class AS c WHERE c.oid = $1::oid
+"""
 # `trusted`: the owner has the caller's rights anyway; `shared`: the caller has the owner's.
 _MEMBERSHIPS = """
     SELECT pg_has_role($1::oid, $2::oid, 'USAGE') AS trusted, pg_has_role($2::oid, $1::oid, 'USAGE') AS shared
@@ -57,6 +62,23 @@ def on_part(db: Connection, oid: int, work: Callable[[], _R], writes: bool, besi
         foreign_code.lock(db, touched, role, writes)
         _refuse(db, foreign_code.find_with_companions(db, oid, beside, role, writes), role, named=False)
     return as_role(db, role, work)
+
+
+def on_unnamed(db: Connection, oid: int, work: Callable[[], _R], beside: Sequence[int] = ()) -> _R:
+    """As `on_part` for a table that nobody named, to read it: no code runs that the caller does not trust.
+
+    Not with the rights of its owner either: it could run without end.
+    """
+    caller = db.current_role()
+    with search_path.pinned(db):
+        (table,) = db.rows(_TABLE, ("int8",), (oid,))
+        if _choose(db, table["owner"], caller) != caller:
+            foreign_code.lock(db, [oid, *beside], caller)
+            code = foreign_code.find_with_companions(db, oid, beside, caller)
+            # The owner reads in the table's own place.
+            applied = [row for row in code if table["policies"] or not row["what"].startswith("policy ")]
+            _refuse(db, applied, caller, named=False)
+    return on_part(db, oid, work, False, beside)
 
 
 def role_for(db: Connection, oids: Sequence[int], writes: bool = False, beside: Sequence[int] = ()) -> int:

@@ -8,12 +8,13 @@ from typing import Any
 
 from pg_llm.database import models, ownership
 from pg_llm.database.connection import Connection, DatabaseError
+from pg_llm.database.patience import Unavailable
 from pg_llm.database.security_context import run_as_extension_owner
 from pg_llm.database.timeout import LOCK_NOT_AVAILABLE, with_lock_limit
 from pg_llm.privacy import data_subject, graph_erasure, lineage, owned_tables
 from pg_llm.privacy.data_subject import DataSubject
 from pg_llm.privacy.derived_data import PLACES, TYPES, Place
-from pg_llm.privacy.owned_tables import Hindered, OwnedTable
+from pg_llm.privacy.owned_tables import OwnedTable
 from pg_llm.runtime import client
 
 _RECOMMENDERS = """
@@ -37,6 +38,8 @@ _VACUUM_HINT = (
     "Deleted rows lie in their files until VACUUM FULL of the tables and of pg_statistic; write-ahead log and backups"
     " keep them for as long as you keep these."
 )
+# Seconds to wait for a lock on rows of a table of the extension.
+_PATIENCE = 2.0
 _OTHERS = "belongs to another role"
 
 
@@ -98,8 +101,8 @@ def _by_trust(
 def _owned(db: Connection, table: OwnedTable, subject: DataSubject, work: owned_tables.Work) -> dict[str, Any]:
     try:
         return _row(table.place, work(db, table, subject))
-    except Hindered as error:
-        return _failed(table.place, error.message, work is owned_tables.erase)
+    except Unavailable as error:
+        return _failed(table.place, str(error), work is owned_tables.erase)
 
 
 def _failed(place: str, reason: str, erase_it: bool) -> dict[str, Any]:
@@ -134,7 +137,7 @@ def _tables(db: Connection, values: Sequence[Any], erase_it: bool) -> list[dict[
 def _unless_locked(db: Connection, place: str, work: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
     try:
         with db.savepoint():
-            return with_lock_limit(db, owned_tables.PATIENCE, work)
+            return with_lock_limit(db, _PATIENCE, work)
     except DatabaseError as error:
         if error.sqlstate != LOCK_NOT_AVAILABLE:
             raise

@@ -12,11 +12,10 @@ from functools import partial
 from typing import Any
 
 from pg_llm.database import foreign_code, relation_names, view_columns
-from pg_llm.database.connection import CANCELLED, Connection, DatabaseError, Row
+from pg_llm.database.connection import Connection, Row
+from pg_llm.database.patience import Patience, Unavailable
 from pg_llm.database.quoting import quote_ident, quote_literal
 from pg_llm.database.security_context import run_as_extension_owner
-from pg_llm.database.timeout import LOCK_NOT_AVAILABLE, TimedOut, with_lock_limit, with_time_limit
-from pg_llm.errors import Error
 from pg_llm.privacy.data_subject import DataSubject
 from pg_llm.search import bm25, text_analysis
 
@@ -65,9 +64,6 @@ _REFERRING = """
     SELECT format('foreign key %I', k.conname) AS what FROM pg_constraint AS k
     WHERE k.confrelid = $1::oid AND k.contype = 'f' AND k.confdeltype IN ('c', 'n', 'd') ORDER BY k.conname LIMIT 1
 """
-# Seconds for a lock on a table of others, and for all that is done in it.
-PATIENCE = 2.0
-_LIMIT = 10.0
 # The planner's statistics hold values of columns; ANALYZE leaves those of a table that has become empty as they are.
 _FORGET_STATISTICS = "DELETE FROM pg_statistic AS s WHERE s.starelid IN (SELECT to_regclass(n) FROM unnest($1) AS n)"
 
@@ -111,27 +107,21 @@ def find(db: Connection, subject: DataSubject, roles: Sequence[str]) -> list[Own
 Work = Callable[[Connection, OwnedTable, DataSubject], int]
 
 
-class Hindered(Error):
-    """Something keeps rows of a table from being found or erased."""
-
-    sqlstate = "55000"
-
-
 def count(db: Connection, table: OwnedTable, subject: DataSubject) -> int:
-    """How many of its rows are the person's, with the rights of its owner and no others. Raises Hindered."""
+    """How many of its rows are the person's, with the rights of its owner and no others. Raises Unavailable."""
     return _run(db, table, subject, _COUNT)
 
 
 def erase(db: Connection, table: OwnedTable, subject: DataSubject) -> int:
     """Delete these, with the rights of its owner, whose triggers run, and no others; returns how many they were.
 
-    Raises Hindered where rows are still there.
+    Raises Unavailable where rows are still there.
     """
     erased = _run(db, table, subject, _DELETE)
     if erased:
         forget_statistics(db, [table.name])
     if left := _run(db, table, subject, _COUNT):
-        raise Hindered(f"{left} of its rows are still there, as its triggers or rules keep them")
+        raise Unavailable(f"{left} of its rows are still there, as its triggers or rules keep them")
     return erased
 
 
@@ -146,26 +136,15 @@ def with_strangers(
     subject: DataSubject,
     work: Work,
 ) -> Iterator[tuple[OwnedTable, int, str | None]]:
-    """For each table of an owner who is not trusted what `work`, `count` or `erase`, gives, or why it does not.
-
-    Each in a subtransaction, with a limit for its time; none of an owner who has kept us waiting once.
-    """
-    waited: dict[int, str] = {}
+    """For each table of an owner who is not trusted what `work`, `count` or `erase`, gives, or why it does not."""
+    patience = Patience(db)
     for table in tables:
-        found, reason = 0, waited.get(table.row["owner"])
-        if reason is None:
-            try:
-                found = with_time_limit(db, _LIMIT, partial(_guarded, db, table, subject, work))
-            except TimedOut:
-                reason = waited[table.row["owner"]] = f"it took longer than {_LIMIT:.0f} seconds"
-            except (Error, DatabaseError) as error:
-                if error.sqlstate == CANCELLED:
-                    raise
-                reason = str(error)
-                if error.sqlstate == LOCK_NOT_AVAILABLE:
-                    reason = waited[table.row["owner"]] = "somebody holds a lock on it"
-        owner = _owner(db, table, subject)["name"]
-        yield table, found, None if reason is None else f'{reason}; it belongs to the role "{owner}"'
+        owner, found, reason = _owner(db, table, subject)["name"], 0, None
+        try:
+            found = patience.run(table.row["owner"], partial(_guarded, db, table, subject, work))
+        except Unavailable as error:
+            reason = f'{error}; it belongs to the role "{owner}"'
+        yield table, found, reason
 
 
 def _guarded(
@@ -174,20 +153,17 @@ def _guarded(
     subject: DataSubject,
     work: Work,
 ) -> int:
-    """`work` on a table of which no code runs. Raises Hindered where some would."""
+    """`work` on a table of which no code runs. Raises Unavailable where some would."""
     oid, role, writes = table.row["oid"], db.current_role(), work is erase
 
-    def run() -> int:
-        relation_names.note(db, oid, table.name)
-        foreign_code.lock(db, [oid], role, writes)
-        # Policies are no matter for the owner; where they are, `_run` says so.
-        code = [row for row in foreign_code.find(db, [oid], role, writes) if not row["what"].startswith("policy ")]
-        code += db.rows(_REFERRING, ("int8",), (oid,)) if writes else []
-        if code:
-            raise Hindered(f"{code[0]['what']} would run code of others")
-        return work(db, table, subject)
-
-    return with_lock_limit(db, PATIENCE, run)
+    relation_names.note(db, oid, table.name)
+    foreign_code.lock(db, [oid], role, writes)
+    # Policies are no matter for the owner; where they are, `_run` says so.
+    code = [row for row in foreign_code.find(db, [oid], role, writes) if not row["what"].startswith("policy ")]
+    code += db.rows(_REFERRING, ("int8",), (oid,)) if writes else []
+    if code:
+        raise Unavailable(f"{code[0]['what']} would run code of others")
+    return work(db, table, subject)
 
 
 def _owner(db: Connection, table: OwnedTable, subject: DataSubject) -> Row:
@@ -202,7 +178,7 @@ def forget_statistics(db: Connection, tables: Sequence[str]) -> None:
 def _run(db: Connection, table: OwnedTable, subject: DataSubject, query: str) -> int:
     def run() -> Any:
         if db.rows("SELECT row_security_active($1::oid) AS is", ("int8",), (table.row["oid"],))[0]["is"]:
-            raise Hindered("row-level security hides rows of it from its owner")
+            raise Unavailable("row-level security hides rows of it from its owner")
         beside, condition, lexemes = _persons(db, table, subject)
         text = query.format(relation=f"{table.name} AS r", beside=beside, condition=condition)
         values = subject.key, subject.forms, lexemes

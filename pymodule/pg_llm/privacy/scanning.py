@@ -12,9 +12,9 @@ from typing import Any
 from pg_llm import arguments
 from pg_llm.database import catalog, models, table_access
 from pg_llm.database.catalog import Table
-from pg_llm.database.connection import CANCELLED, Connection, DatabaseError, Row
-from pg_llm.database.timeout import with_lock_limit
-from pg_llm.errors import Error, InsufficientPrivilege, InvalidInput
+from pg_llm.database.connection import Connection, Row
+from pg_llm.database.patience import Patience, Unavailable
+from pg_llm.errors import InsufficientPrivilege, InvalidInput
 from pg_llm.privacy import finding, kinds
 
 _MOST_ROWS = 100_000
@@ -35,14 +35,12 @@ _READABLE = """
 _MAY_READ = "SELECT has_any_column_privilege($1::oid, 'SELECT') AS allowed"
 # Without companions of indexes, which hold numbers and stems of words, and the keys that their tables hold too.
 _TABLES = """
-    SELECT c.oid::int8 AS oid, c.oid::regclass::text AS name FROM pg_class AS c
+    SELECT c.oid::int8 AS oid, c.oid::regclass::text AS name, c.relowner::int8 AS owner FROM pg_class AS c
     WHERE c.relnamespace = $1 AND c.relkind IN ('r', 'p', 'm', 'f') AND NOT c.relispartition
     AND has_any_column_privilege(c.oid, 'SELECT')
     AND c.oid NOT IN (SELECT i.companion::oid FROM llm.semantic_index AS i)
     ORDER BY c.relname
 """
-# Seconds to wait for a lock on a table that nobody named.
-_PATIENCE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +82,12 @@ def _sample(db: Connection, name: str, rows: int) -> Sample:
 
 def _samples(db: Connection, schema: str | None, rows: int) -> Iterator[Sample]:
     """Those of the tables of a schema. One that cannot be read says nothing about the others: it is a warning."""
+    patience = Patience(db)
     for row in db.rows(_TABLES, ("regnamespace",), (schema,)):
         try:
-            with db.savepoint():
-                sample = with_lock_limit(db, _PATIENCE, partial(_unnamed_sample, db, row["oid"], rows))
-        except (Error, DatabaseError) as error:
-            if error.sqlstate == CANCELLED:
-                raise
+            yield patience.run(row["owner"], partial(_unnamed_sample, db, row["oid"], rows))
+        except Unavailable as error:
             db.warning(f"{row['name']} is left out: {error}")
-        else:
-            yield sample
 
 
 def _unnamed_sample(db: Connection, oid: int, rows: int) -> Sample:
@@ -102,7 +96,7 @@ def _unnamed_sample(db: Connection, oid: int, rows: int) -> Sample:
     if not columns:
         return Sample(table, [], [])
     query = _query(db, table, columns, rows)
-    return Sample(table, columns, table_access.on_part(db, oid, lambda: db.query_unprepared(query), False))
+    return Sample(table, columns, table_access.on_unnamed(db, oid, lambda: db.query_unprepared(query)))
 
 
 def _readable(db: Connection, table: Table) -> list[str]:

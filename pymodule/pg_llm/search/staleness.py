@@ -8,14 +8,11 @@ from functools import partial
 from typing import Any
 
 from pg_llm.database import table_access
-from pg_llm.database.connection import CANCELLED, Connection, DatabaseError
-from pg_llm.database.timeout import with_lock_limit
-from pg_llm.errors import Error
+from pg_llm.database.connection import Connection
+from pg_llm.database.patience import Patience, Unavailable, is_computed
 from pg_llm.search import semantic_index
 from pg_llm.search.semantic_index import SemanticIndex
 
-# Seconds to wait for a lock.
-_PATIENCE = 2.0
 # Those of relations that the caller may read.
 _READABLE = """
     SELECT i.id FROM llm.semantic_index AS i JOIN pg_class AS c ON c.oid = i.target
@@ -27,8 +24,10 @@ _READABLE = """
 def report(db: Connection) -> Iterator[dict[str, Any]]:
     """One row for each index of a relation that the caller may read, about the rows that the caller may read.
 
-    The counts are None for a relation that is locked, fails, or would run code of a role that the caller cannot trust.
+    The counts are None for a relation that is locked, fails, would run code of a role that the caller cannot trust, or
+    is computed by such a role for too long.
     """
+    patience = Patience(db)
     for row in db.rows(_READABLE):
         index = semantic_index.by_id(db, row["id"])
         if index is not None:
@@ -39,21 +38,17 @@ def report(db: Connection) -> Iterator[dict[str, Any]]:
                 "target": index.target,
                 "name": index.name,
                 "sync": index.definition.sync,
-                **_counts(db, index),
+                **_counts(db, patience, index),
             }
 
 
-def _counts(db: Connection, index: SemanticIndex) -> dict[str, Any]:
+def _counts(db: Connection, patience: Patience, index: SemanticIndex) -> dict[str, Any]:
+    count = partial(_count, db, index)
+    read = partial(table_access.on_unnamed, db, index.source.oid, count, beside=[index.companion_oid])
     try:
-        count = partial(_count, db, index)
-        with db.savepoint():
-            source, beside = index.source.oid, [index.companion_oid]
-            read = partial(table_access.on_part, db, source, count, writes=False, beside=beside)
-            return with_lock_limit(db, _PATIENCE, read)
-    except (Error, DatabaseError) as error:
+        return patience.run(index.owner, read, is_computed(db, index.source.oid))
+    except Unavailable:
         # Nobody has named this table: it says nothing about the others.
-        if error.sqlstate == CANCELLED:
-            raise
         return dict.fromkeys(("rows", "stale", "missing", "models"))
 
 
