@@ -53,7 +53,7 @@ def test_comments_on_blocks_are_understood() -> None:
     for block in every:
         assert ABOUT.fullmatch(block.about), block.about
     # What cannot run here, or differs between machines, is the exception.
-    assert sum(block.about.startswith("not run") for block in every) <= 8
+    assert sum(block.about.startswith("not run") for block in every) <= 10
     assert sum(block.about.startswith("output not compared") for block in every) <= 3
 
 

@@ -107,7 +107,7 @@ def test_self_training_has_none(politics: psycopg.Connection) -> None:
 
 
 def test_a_base_that_knows_the_rows_is_refused(politics: psycopg.Connection) -> None:
-    fine = """SELECT llm_fit('knows', 'classify', %s, method => 'lora', options => '{"epochs": 1, "max_tokens": 16}')"""
+    fine = """SELECT llm_fit('knows', 'classify', %s, NULL, 'finetune', '{"epochs": 1, "max_tokens": 16}')"""
     politics.execute(fine, (f"{TOPIC} WHERE id % 50 = 0",))
     private = (
         """SELECT llm_fit('m', 'classify', %s, 'knows', 'lora', '{"epsilon": 8, "epochs": 1, "max_tokens": 16}')"""

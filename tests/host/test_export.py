@@ -92,7 +92,7 @@ def test_an_export_that_fails_leaves_nothing_and_says_why_in_its_last_line(tiny:
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def write(folder: Path, scratch: Path, task: str, precision: str) -> None:
+def write(folder: Path, scratch: Path, task: str, precision: str, base: Path | None) -> None:
     (scratch / "meta.json").write_text(precision)
 
 
@@ -114,8 +114,8 @@ def test_of_two_at_once_one_wins_and_both_have_it(tmp_path: Path, monkeypatch: p
     together = threading.Barrier(2)
     found: list[Path] = []
 
-    def write_together(folder: Path, scratch: Path, task: str, precision: str) -> None:
-        write(folder, scratch, task, precision)
+    def write_together(folder: Path, scratch: Path, task: str, precision: str, base: Path | None) -> None:
+        write(folder, scratch, task, precision, base)
         together.wait(10)
 
     monkeypatch.setattr(export, "_write", write_together)
@@ -196,7 +196,7 @@ def test_a_damaged_export_is_made_anew(
     DAMAGES[damage](damaged)
     assert not manifest.is_whole(damaged)
 
-    def copy(folder: Path, scratch: Path, task: str, precision: str) -> None:
+    def copy(folder: Path, scratch: Path, task: str, precision: str, base: Path | None) -> None:
         shutil.copytree(whole, scratch, dirs_exist_ok=True)
         (scratch / manifest.NAME).unlink()
 
@@ -237,7 +237,7 @@ def test_an_export_that_fails_says_what_ran_out(
 
 
 def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fill(folder: Path, scratch: Path, task: str, precision: str) -> None:
+    def fill(folder: Path, scratch: Path, task: str, precision: str, base: Path | None) -> None:
         (scratch / "model.onnx").write_text("half")
         raise OSError(28, "No space left on device")
 

@@ -90,7 +90,7 @@ def test_few_rows_are_all_learnt_from_once_they_are_measured(
     measured = fit(base, tmp_path / "few", "finetune", epochs=2)
     assert [round(epoch["epoch"]) for epoch in measured["epochs"]] == [1, 2]
     assert learnt == [20]
-    monkeypatch.setattr(trainer, "_REFITTED_ROWS", 19)
+    monkeypatch.setattr(trainer, "REFITTED_ROWS", 19)
     fit(base, tmp_path / "many", "finetune", epochs=1)
     assert learnt == [20]
 
@@ -159,7 +159,7 @@ def test_a_training_goes_on_after_its_last_whole_epoch(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transformer, "_RESUMED_ROWS", 1)
-    monkeypatch.setattr(trainer, "_REFITTED_ROWS", 1)
+    monkeypatch.setattr(trainer, "REFITTED_ROWS", 1)
     job = TrainingJob.checked("entities", "finetune", {"epochs": 3, "patience": 3})
     steps: list[int] = []
 
