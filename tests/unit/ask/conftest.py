@@ -118,7 +118,7 @@ class LibraryConnection(FakeConnection):
         self.answer("SELECT line, total FROM", self._lines)
         self.answer("INSERT INTO llm.ask_log", [{"id": "6f1d"}])
         self.answer("FROM llm.metric AS m")
-        self.answer("SELECT current_date::text AS today", [{"today": "2026-11-29"}])
+        self.answer("SELECT to_char(current_date, 'YYYY-MM-DD') AS today", [{"today": "2026-11-29"}])
         self.answer("AS t LIMIT 3", lambda call: [{"0": "1", "1": "Ada"}] if "public.writer" in call.query else [])
         self.answer("FROM llm.ask_calibration")
         self.describe_as("", [("answer", 23)])
