@@ -115,7 +115,7 @@ def _fit_adapters(
     folder: Path,
     report: Report,
 ) -> tuple[Predicted, Spent]:
-    """LoRA adapters and a new layer in a transformer, merged into its weights."""
+    """LoRA adapters and a new layer in a transformer, kept beside the base."""
     from pg_llm.training.host.transformer import Transformer
 
     report("loading", 0, 1)
