@@ -103,13 +103,3 @@ def region_of(values: Iterable[str]) -> str | None:
 def _is_grouped_as_in(value: str, region: str) -> bool:
     number = phonenumbers.parse(value, region)
     return plain(value) == phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
-
-
-def national(number: str, region: str | None) -> tuple[str, str] | None:
-    """The digits of an E.164 number within its country, without and with trunk prefix; None for another region's."""
-    parsed = phonenumbers.parse(number)
-    if region is not None and phonenumbers.country_code_for_region(region) != parsed.country_code:
-        return None
-    significant = str(phonenumbers.national_significant_number(parsed))
-    written = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
-    return significant, re.sub(r"\D", "", written)

@@ -17,6 +17,7 @@ from pg_llm.values.host import phones
 from pg_llm.values.host.phones import Number
 
 _MIN_COUNT, _MIN_SHARE = 5, 0.6
+_SAMPLE = 1000
 # How many of the numbers that are written alike must have the groups of one convention; and be numbers of one country.
 _MIN_FITTING, _MIN_COUNTRY = 0.9, 0.98
 # Where so many are valid numbers, another one is a slip.
@@ -65,16 +66,20 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
     others = [value for value in counts if _form(value) != form]
     example = max(alike, key=lambda value: counts[value])
     step = f"phones are written as {code_repairs.shape(example)}"
-    region = column.region or _region(alike)
-    numbers = {value: phones.plan(value, region) for value in counts}
-    convention = _convention([(value, numbers[value]) for value in alike], form)
-    is_valid = sum(counts[value] for value in counts if numbers[value]) >= _MIN_STRICT * forms.total()
+    # Reading one takes long; so many tell what all follow.
+    sample = alike[:_SAMPLE]
+    region = column.region or _region(sample)
+    numbers = {value: phones.plan(value, region) for value in (*sample, *others)}
+    convention = _convention([(value, numbers[value]) for value in sample], form)
+    dominant = _dominant_shape(alike, counts) if convention is None else None
+    valid = most * sum(counts[value] for value in sample if numbers[value]) / sum(counts[value] for value in sample)
+    is_valid = valid + sum(counts[value] for value in others if numbers[value]) >= _MIN_STRICT * forms.total()
     for value in others:
         number = numbers[value]
-        if number is not None and convention is not None:
-            new = convention.write(number)
+        if convention is None:
+            new = None if dominant is None else _in_shape(value, dominant)
         else:
-            new = _in_shape(value, alike, counts) if convention is None else None
+            new = None if number is None else convention.write(number)
         if new is not None and new != value:
             yield ValueRepair(value, new, _SURE, "phone", step, f"most others are written as {example}")
         elif number is None and is_valid:
@@ -82,14 +87,17 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
             yield ValueRepair(value, None, _LIKELY, "phone", "numbers that are not valid", reason, suspect=True)
 
 
-def _in_shape(value: str, alike: Sequence[str], counts: Counts) -> str | None:
-    """The value's digits in the shape of numbers that are in no plan, as made-up ones, if all but a few have that."""
+def _dominant_shape(alike: Sequence[str], counts: Counts) -> str | None:
+    """The shape that all but a few have, with the lengths of their groups."""
     shapes: Counter[str] = Counter()
     for each in alike:
         shapes[code_repairs.shape(each)] += counts[each]
     dominant, most = shapes.most_common(1)[0]
-    if most < _MIN_FITTING * shapes.total():
-        return None
+    return dominant if most >= _MIN_FITTING * shapes.total() else None
+
+
+def _in_shape(value: str, dominant: str) -> str | None:
+    """The value's digits in the shape of numbers that are in no plan, as made-up ones."""
     digits = re.sub(r"\D", "", value)
     if re.findall("9+", dominant) == ["999", "999", "9999"] and re.fullmatch(r"1\d{10}", digits):
         # North America's numbers have ten digits, and their country code is 1.
