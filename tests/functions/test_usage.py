@@ -9,6 +9,8 @@ import pytest
 
 BUDGET_EXCEEDED = "53400"
 Connect = Callable[..., psycopg.Connection]
+# No other test has this text embedded: the host remembers results for all its databases, and those cost nothing.
+SPENT_FIRST = "what the spender spends before a budget is set"
 # Ways to a model, each with a text that no session has asked before.
 WAYS = {
     "one text": "SELECT llm_embed('way 1')",
@@ -52,7 +54,9 @@ def test_a_budget_holds_through_every_way_to_a_model(db: psycopg.Connection, con
         owner.execute(f"INSERT INTO {table} VALUES (1, 'a {table} text')")
     owner.execute("CALL semantic_index('own', '{body}')")
     spender = connect("spender")
-    spender.execute("SELECT llm_embed('first')")
+    spender.execute(f"SELECT llm_embed('{SPENT_FIRST}')")
+    spent = spender.execute("SELECT tokens_in FROM llm_usage WHERE role = 'spender'").fetchall()
+    assert sum(tokens for (tokens,) in spent) > 1, spent
     db.execute("SELECT llm_set_budget('spender', 'day', tokens => 1)")
     for way, statement in WAYS.items():
         message = refused(spender, statement)
@@ -63,7 +67,7 @@ def test_a_budget_holds_through_every_way_to_a_model(db: psycopg.Connection, con
     spender.execute("RESET ROLE")
     # Nothing was written, what is remembered costs nothing, and the other role is not held back.
     assert owner.execute("SELECT count(*) FROM own").fetchone() == (1,)
-    spender.execute("SELECT llm_embed('first')")
+    spender.execute(f"SELECT llm_embed('{SPENT_FIRST}')")
     owner.execute("SELECT llm_embed('as another role')")
     # Nor may the role lift it.
     for statement in (
