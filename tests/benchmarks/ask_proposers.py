@@ -94,7 +94,7 @@ def alone(model: str) -> Proposer:
             writer = calibration.find_writer(own, model)
             assert writer is not None
             gathered, scope = context.gather(own, question.text, None, path, 3)
-            proposal = Proposal(candidates.written(gathered, writer), gathered.linked)
+            proposal = Proposal(candidates.written(gathered, writer, range(writer.samples)), gathered.linked)
             outcome = voting.settle(own, gathered, scope, proposal, writer, _THRESHOLD)
         return outcome.sql, outcome.result is not None and outcome.confidence >= _THRESHOLD, outcome.confidence
 

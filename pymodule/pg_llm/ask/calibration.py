@@ -92,7 +92,7 @@ def _ask_without_example(
     execution.run(db, [expected], scope)
     if expected.result is None:
         return None
-    written = candidates.written(gathered, writer)
+    written = candidates.written(gathered, writer, range(writer.samples))
     execution.run(db, written, scope)
     written = correction.correct(db, written, scope, writer, gathered.schema)
     groups = voting.group_results(written, gathered.linked, gathered.schema, writer)

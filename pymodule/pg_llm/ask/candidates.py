@@ -57,7 +57,8 @@ class Candidate:
 class Proposal:
     """The candidates, the question as the grammar read it, why readings have no query, and what failed meanwhile.
 
-    `before` is the question that a follow-up is about as well, where it is no whole one itself.
+    `before` is the question that a follow-up is about as well, where it is no whole one itself; `samples` is how many a
+    model was asked for.
     """
 
     candidates: Sequence[Candidate]
@@ -65,12 +66,14 @@ class Proposal:
     reasons: Sequence[str] = ()
     note: str = ""
     before: str = ""
+    samples: int = 0
 
 
-def propose(context: Context, writer: Writer | None) -> Proposal:
+def propose(context: Context, writer: Writer | None, threshold: float) -> Proposal:
     """Candidates from every source; a model that fails is noted, and the others go on without it.
 
-    A choice between readings is a taught query; a follow-up that is no whole question is left to the model.
+    Where a taught query or the grammar is sure, a model is asked for its likeliest query alone. A choice between
+    readings is a taught query; a follow-up that is no whole question is left to the model.
     """
     if context.chosen is not None:
         chosen = Interpretation(context.chosen, _SAME_SCORE, (), ("the reading that was chosen",))
@@ -83,21 +86,23 @@ def propose(context: Context, writer: Writer | None) -> Proposal:
         taught = (_taught_candidate(context.question, example) for example in context.examples)
         proposed = [candidate for candidate in taught if candidate is not None]
         proposed += [Candidate(one.sql, "grammar", one.score, interpretation=one) for one in reading.interpretations]
-    note = ""
+    note, samples = "", 0
     if writer is not None:
+        samples = 1 if any(one.score >= threshold for one in proposed) else writer.samples
         try:
-            proposed += written(context, writer)
+            proposed += written(context, writer, range(samples))
         except Error as error:
-            note = failure_note(writer, error)
+            # It is not asked again for this question.
+            note, samples = failure_note(writer, error), writer.samples
     before = "" if context.before is None else context.before.question
-    return Proposal(proposed, context.linked, reasons, note, before)
+    return Proposal(proposed, context.linked, reasons, note, before, samples)
 
 
-def written(context: Context, writer: Writer) -> list[Candidate]:
-    """What a model writes, equal samples once."""
+def written(context: Context, writer: Writer, samples: range) -> list[Candidate]:
+    """What a model writes in these of its samples, equal queries once."""
     conversation = [{"role": "user", "content": prompt.build_prompt(context)}]
-    samples = writer.write(conversation) if context.schema.tables else []
-    return [Candidate(sql, "model", votes=votes, conversation=conversation) for sql, votes in Counter(samples).items()]
+    queries = writer.write(conversation, samples) if context.schema.tables else []
+    return [Candidate(sql, "model", votes=votes, conversation=conversation) for sql, votes in Counter(queries).items()]
 
 
 def failure_note(writer: Writer, error: Error) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pg_llm.ask import correction, coverage, execution, explanation, operations
+from pg_llm.ask import candidates, correction, coverage, execution, explanation, operations
 from pg_llm.ask.candidates import Candidate, Proposal, comparable, failure_note
 from pg_llm.ask.context import Context, Scope
 from pg_llm.ask.mention import LinkedQuestion
@@ -110,7 +110,7 @@ def settle(
     notes = [scope.selection.exclusion_note, proposal.note]
     if writer is not None:
         try:
-            tried = correction.correct(db, tried, scope, writer, context.schema)
+            tried = _ask_on(db, tried, proposal, context, scope, writer, threshold)
         except Error as error:
             notes.append(failure_note(writer, error))
     outcome = _vote(tried, proposal, context.schema, writer, threshold)
@@ -119,6 +119,46 @@ def settle(
     outcome.assumptions = [*context.assumptions, *outcome.assumptions]
     outcome.question = context.question if context.before is None else f"{context.before.question} {context.question}"
     return outcome
+
+
+def _ask_on(
+    db: Connection,
+    tried: list[Candidate],
+    proposal: Proposal,
+    context: Context,
+    scope: Scope,
+    writer: Writer,
+    threshold: float,
+) -> list[Candidate]:
+    """The candidates with those of a model's other samples and corrections, as far as its first one leaves doubt.
+
+    A sure reading that the likeliest query confirms needs no more votes, and where one stands against the votes no
+    query is mended.
+    """
+
+    def chosen() -> Group | None:
+        groups = group_results(tried, proposal.linked, context.schema, writer, proposal.before)
+        if groups:
+            _weigh_conflict(groups, threshold)
+        return max(groups, key=_rank, default=None)
+
+    best = chosen()
+    if best is not None and best.own >= threshold and (best.votes or best.holds("taught")):
+        return tried
+    known = {candidate.sql: candidate for candidate in tried if candidate.source == "model"}
+    added = []
+    left = range(proposal.samples, writer.samples)
+    for other in candidates.written(context, writer, left) if left else ():
+        if other.sql in known:
+            known[other.sql].votes += other.votes
+        else:
+            added.append(other)
+    execution.run(db, added, scope)
+    tried = [*tried, *added]
+    best = chosen()
+    if best is not None and best.own >= threshold:
+        return tried
+    return correction.correct(db, tried, scope, writer, context.schema)
 
 
 def _most_likely(candidates: Iterable[Candidate]) -> list[Candidate]:

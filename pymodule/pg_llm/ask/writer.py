@@ -25,16 +25,16 @@ class Writer:
     samples: int
     reliability: Reliability
 
-    def write(self, conversation: Conversation) -> list[str]:
-        """The queries of all samples, without those that hold no SELECT."""
-        return [sql for sql in self._run([conversation], self.samples)[0] if sql is not None]
+    def write(self, conversation: Conversation, samples: range) -> list[str]:
+        """The queries of these samples, the likeliest being number 0, without those that hold no SELECT."""
+        temperatures = [_TEMPERATURE if number else 0.0 for number in samples]
+        return [sql for sql in self._run([conversation], temperatures)[0] if sql is not None]
 
     def correct(self, conversations: Sequence[Conversation]) -> list[str | None]:
         """One query for each conversation, whose last message says what is wrong with the last query."""
-        return [written[0] for written in self._run(conversations, 1)]
+        return [written[0] for written in self._run(conversations, [0.0])]
 
-    def _run(self, conversations: Sequence[Conversation], samples: int) -> list[list[str | None]]:
-        temperatures = [0.0, *[_TEMPERATURE] * (samples - 1)]
+    def _run(self, conversations: Sequence[Conversation], temperatures: list[float]) -> list[list[str | None]]:
         texts = [json.dumps(conversation) for conversation in conversations]
         outputs = self.model.run("sql_writing", texts, max_tokens=_MOST_TOKENS, temperatures=temperatures)
         return [[prompt.first_statement(text) for text in json.loads(output)] for output in outputs]

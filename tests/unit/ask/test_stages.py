@@ -44,10 +44,10 @@ def gathered() -> Context:
 class Scripted(Writer):
     """A writer without a model."""
 
-    def write(self, conversation: Conversation) -> list[str]:
+    def write(self, conversation: Conversation, samples: range) -> list[str]:
         if self.samples == 1:
             raise EndpointFailed("gone")
-        return ["SELECT 1", "SELECT 2", "SELECT 1"]
+        return [["SELECT 1", "SELECT 2", "SELECT 1"][number] for number in samples]
 
 
 def writer(samples: int) -> Writer:
@@ -55,7 +55,7 @@ def writer(samples: int) -> Writer:
 
 
 def test_every_proposer_proposes() -> None:
-    proposal = candidates.propose(gathered(), writer(3))
+    proposal = candidates.propose(gathered(), writer(3), 1)
     by_source: dict[str, list[Any]] = {}
     for candidate in proposal.candidates:
         by_source.setdefault(candidate.source, []).append(candidate)
@@ -63,12 +63,18 @@ def test_every_proposer_proposes() -> None:
     # Two literals of the taught SQL may be meant, so that it is not adapted.
     assert "taught" not in by_source
     assert [(each.sql, each.votes) for each in by_source["model"]] == [("SELECT 1", 2), ("SELECT 2", 1)]
-    assert proposal.note == ""
+    assert (proposal.note, proposal.samples) == ("", 3)
+
+
+def test_where_the_grammar_is_sure_a_model_is_asked_once() -> None:
+    proposal = candidates.propose(gathered(), writer(3), 0.6)
+    assert [(each.sql, each.votes) for each in proposal.candidates if each.source == "model"] == [("SELECT 1", 1)]
+    assert proposal.samples == 1
 
 
 def test_proposing_changes_nothing_that_was_gathered() -> None:
     context = gathered()
-    first, second = (candidates.propose(context, None) for _ in range(2))
+    first, second = (candidates.propose(context, None, 0.6) for _ in range(2))
     assert [each.sql for each in first.candidates] == [each.sql for each in second.candidates]
     assert [mention.refs for mention in context.linked.mentions] == [
         mention.refs for mention in gathered().linked.mentions
@@ -76,7 +82,7 @@ def test_proposing_changes_nothing_that_was_gathered() -> None:
 
 
 def test_a_proposer_that_fails_leaves_the_others() -> None:
-    proposal = candidates.propose(gathered(), writer(1))
+    proposal = candidates.propose(gathered(), writer(1), 0.6)
     assert [each.source for each in proposal.candidates if each.source != "grammar"] == []
     assert proposal.candidates
     assert proposal.note == 'the model "m" wrote nothing: gone'
