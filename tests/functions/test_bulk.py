@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import subprocess
 import sys
 import time
@@ -118,6 +117,7 @@ def test_a_node_is_lost_midway(owner: psycopg.Connection, role: str, nodes: Any)
 def test_it_is_resumed_and_idempotent(owner: psycopg.Connection, role: str) -> None:
     owner.execute(TEXTS, (300,))
     owner.execute("CALL semantic_refresh('article')")
+    owner.execute("DROP INDEX article_embedding_embedding_idx")
     owner.execute("DELETE FROM article WHERE id <= 5; UPDATE article SET title = 'another' WHERE id = 6")
     owner.execute("INSERT INTO article VALUES (301, 'new', NULL), (302, '', NULL)")
     for expected in (2, 0):
@@ -125,4 +125,6 @@ def test_it_is_resumed_and_idempotent(owner: psycopg.Connection, role: str) -> N
         assert done.returncode == 0, done.stderr
         assert f"The index is true: {expected} rows were read anew." in done.stderr
     assert value(owner, "SELECT count(DISTINCT id) FROM article_embedding") == 296
-    assert not os.path.exists("pg_llm/usage.sqlite")
+    # As the manual has it for many vectors.
+    owner.execute(TABLE.partition(";")[2])
+    assert value(owner, "SELECT to_regclass('article_embedding_embedding_idx')") is not None
