@@ -22,7 +22,7 @@ def setup() -> ModuleType:
 
 
 def test_the_lock_is_of_the_requirements_as_they_are(setup: ModuleType) -> None:
-    lines = setup.locked(["host", "torch", "training", "dev", "models"])
+    lines = setup.locked(["host", "torch", "training", "dev", "models", "ray"])
     assert all(re.fullmatch(r"[a-z0-9-]+==\S+ --hash=sha256:[0-9a-f]{64}", line) for line in lines)
     locked = {setup.package(line) for line in lines}
     assert len(locked) == len(lines)

@@ -5,7 +5,7 @@ Only rows whose text is not that of their chunks call the model, so that an inte
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from pg_llm.database import companion_backfill, ownership
 from pg_llm.database.connection import Connection, Row
@@ -25,26 +25,16 @@ def fill(
     Rows that somebody was writing all the time are left to whoever follows those writes.
     """
 
-    def read(query: str, place: list[str]) -> list[Row]:
-        return as_owner(db, index, lambda: db.rows(query, ("text",) * len(place), place))
-
     def update(keys: str) -> list[str]:
         busy = as_owner(db, index, lambda: update_rows(db, index, keys, lock=True))
         commit()
         return busy
 
-    as_owner(db, index, lambda: ownership.check_sees_all(db, index.source))
-    total = as_owner(db, index, lambda: companion_backfill.row_count(db, index.source))
+    total = count(db, index)
     done = 0
     busy: list[str] = []
     report(done, total)
-    is_stale = f"CASE WHEN {index.document} <> '' THEN {index.text_hash} END IS DISTINCT FROM c.text_hash"
-    chunk = f"""
-        LEFT JOIN LATERAL (
-            SELECT c.text_hash FROM {index.companion} AS c WHERE {index.same_row} LIMIT 1
-        ) AS c ON true
-    """
-    for keys, seen in companion_backfill.needy_keys(index.source, is_stale, chunk, read):
+    for keys, seen in stale_keys(db, index):
         for start in range(0, len(keys), BATCH):
             busy += update(f"[{', '.join(keys[start : start + BATCH])}]")
             done += min(BATCH, len(keys) - start)
@@ -54,3 +44,24 @@ def fill(
     companion_backfill.update_busy(db, busy, BATCH, update)
     as_owner(db, index, lambda: delete_orphans(db, index))
     commit()
+
+
+def count(db: Connection, index: SemanticIndex) -> int:
+    """The number of rows. Raises InsufficientPrivilege where the owner does not see them all."""
+    as_owner(db, index, lambda: ownership.check_sees_all(db, index.source))
+    return as_owner(db, index, lambda: companion_backfill.row_count(db, index.source))
+
+
+def stale_keys(db: Connection, index: SemanticIndex) -> Iterator[tuple[list[str], int]]:
+    """Keys of rows whose chunks are not those of their text, page by page, each with the rows looked at so far."""
+
+    def read(query: str, place: list[str]) -> list[Row]:
+        return as_owner(db, index, lambda: db.rows(query, ("text",) * len(place), place))
+
+    is_stale = f"CASE WHEN {index.document} <> '' THEN {index.text_hash} END IS DISTINCT FROM c.text_hash"
+    chunk = f"""
+        LEFT JOIN LATERAL (
+            SELECT c.text_hash FROM {index.companion} AS c WHERE {index.same_row} LIMIT 1
+        ) AS c ON true
+    """
+    return companion_backfill.needy_keys(index.source, is_stale, chunk, read)

@@ -10,7 +10,11 @@ import threading
 from collections.abc import Sequence
 from types import FrameType
 
-from pg_llm.worker import loop, metrics
+import psycopg
+
+from pg_llm.database.connection import DatabaseError
+from pg_llm.errors import Error
+from pg_llm.worker import bulk, loop, metrics, session
 from pg_llm.worker.streams.supervision import Supervisor
 
 # Seconds that streams have to come to an end.
@@ -23,10 +27,20 @@ to the next one.
 """
 
 
+_BULK_EPILOG = """
+It logs in as the owner of the table, from each machine, and has no other rights. What was done when it ended is done;
+the next call does the rest.
+"""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command until it is told to end. Returns the exit status."""
+    """Run the command until it has done its work or is told to end. Returns the exit status."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s")
+    return int(options.run(options))
+
+
+def _work(options: argparse.Namespace) -> int:
     ending = threading.Event()
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -52,6 +66,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _bulk(options: argparse.Namespace) -> int:
+    log = logging.getLogger(__name__)
+    try:
+        rows = bulk.fill(options.dsn, options.index, options.name, options.actors, options.address)
+    except (Error, DatabaseError, psycopg.Error, session.NotInstalled) as error:
+        log.error("ERROR: %s", error)
+        if hint := getattr(error, "hint", None):
+            log.error("HINT: %s", hint)
+        return 1
+    except KeyboardInterrupt:
+        log.info("It ends; the next call goes on from here.")
+        return 1
+    log.info("The index is true: %d rows were read anew.", rows)
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pg_llm")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -60,11 +90,33 @@ def _parser() -> argparse.ArgumentParser:
         help="does the work that waits in a database",
         epilog=_EPILOG,
     )
-    worker.add_argument(
-        "--dsn",
-        default="",
-        help="where the database is, as libpq takes it: 'host=… dbname=… user=…' or postgresql://…; PGHOST, PGDATABASE"
-        " and so on say what it leaves out, and ~/.pgpass keeps the password",
+    worker.set_defaults(run=_work)
+    bulk = commands.add_parser(
+        "bulk",
+        help="fills a semantic index by many machines, each with the model in itself",
+        epilog=_BULK_EPILOG,
+    )
+    bulk.set_defaults(run=_bulk)
+    for command in (worker, bulk):
+        command.add_argument(
+            "--dsn",
+            default="",
+            help="where the database is, as libpq takes it: 'host=… dbname=… user=…' or postgresql://…; PGHOST,"
+            " PGDATABASE and so on say what it leaves out, and ~/.pgpass keeps the password",
+        )
+    bulk.add_argument("--index", required=True, metavar="TABLE", help="the table that has the index")
+    bulk.add_argument("--name", help="the name of the index, where the table has several")
+    bulk.add_argument(
+        "--address",
+        help="where the Ray cluster is, such as auto, HOST:6379 or ray://HOST:10001; without it one is started on this"
+        " machine for as long as it takes",
+    )
+    bulk.add_argument(
+        "--actors",
+        type=_count,
+        default=0,
+        metavar="NUMBER",
+        help="how many processes embed, each with all cores of its machine (default: one on each machine)",
     )
     worker.add_argument(
         "--poll",
