@@ -31,7 +31,7 @@ Error                      XX000  a defect in pg_llm itself
 ├── DiskFull               53100  the disk has no room left
 ├── MissingPackage         0A000  a Python package that the set-up left out
 ├── NotSupported           0A000  what cannot be done in this database
-├── ConcurrentChange       40001  a relation that was renamed or replaced meanwhile
+├── ConcurrentChange       40001  what another session renamed, replaced or made meanwhile
 ├── BudgetExceeded         53400  a role that has spent its budget, or a statement that asks models for too many texts
 ├── EndpointFailed         58030  a remote endpoint that did not answer as it should
 ├── TextUnfinished         22000  a text that a language model did not come to an end with
