@@ -16,7 +16,7 @@ DEFINITIONS = {
     "description": "SELECT llm_describe('event', 'what happened')",
     "rule": "SELECT llm_define_rule('event', 'twice', 'id > 0')",
     "masked view": """SELECT llm_mask('event', '{"body": "redact"}')""",
-    "stream": """CALL stream_create('twice', '{"kind": "notify", "channel": "c"}', 'event', '["id int", "body text"]')""",
+    "stream": """CALL stream_create('twice', '{"kind": "notify", "channel": "c"}', 'event', '["id int"]')""",
 }
 
 
