@@ -1,4 +1,5 @@
 import re
+import sqlite3
 
 import pytest
 from pg_llm import errors
