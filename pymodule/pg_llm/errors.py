@@ -29,9 +29,10 @@ Error                      XX000  a defect in pg_llm itself
 ├── MemoryLimitExceeded    53200  a model or a text larger than the host may hold
 ├── OutOfMemory            53200  the machine has no memory left
 ├── DiskFull               53100  the disk has no room left
+├── FileFailed             58030  a file of the extension that cannot be read or written
 ├── MissingPackage         0A000  a Python package that the set-up left out
 ├── NotSupported           0A000  what cannot be done in this database
-├── ConcurrentChange       40001  a relation that was renamed or replaced meanwhile
+├── ConcurrentChange       40001  what another session renamed, replaced or made meanwhile
 ├── BudgetExceeded         53400  a role that has spent its budget, or a statement that asks models for too many texts
 ├── EndpointFailed         58030  a remote endpoint that did not answer as it should
 ├── TextUnfinished         22000  a text that a language model did not come to an end with
@@ -195,6 +196,11 @@ class DiskFull(Error):
     default_hint = "Make room in the data directory and in the folder of exported models, and call again."
 
 
+class FileFailed(Error):
+    sqlstate = "58030"
+    default_hint = "The folder pg_llm in the data directory must be writable for the server's user."
+
+
 class MissingPackage(Error):
     sqlstate = "0A000"
     default_hint = (
@@ -258,19 +264,31 @@ class AnalysisLost(Error):
 _NO_MEMORY = re.compile(
     r"MemoryError|out of memory|failed to allocate|not enough memory|cannot allocate memory|bad_alloc", re.I
 )
-_NO_ROOM = re.compile(r"no space left on device|disk quota exceeded", re.I)
+_NO_ROOM = re.compile(r"no space left on device|disk quota exceeded|database or disk is full", re.I)
+_NO_FILE = re.compile(
+    r"read-only file system|readonly database|unable to open database file|disk I/O error|input/output error", re.I
+)
 _NO_PACKAGE = re.compile(
     r"No module named '(torch|transformers|sentence_transformers|peft|pykeen|accelerate|sklearn|scipy|cleanlab)\b"
 )
 
 
 def resource_error(message: str) -> Error | None:
-    """The error for a lack of disk space, memory or a package, if the message of an exception says so."""
+    """The error for a lack of disk space, memory, a file or a package, if the message of an exception says so."""
     if _NO_ROOM.search(message):
         return DiskFull(f"no room is left on the disk: {message}")
+    if _NO_FILE.search(message):
+        return FileFailed(f"a file cannot be read or written: {message}")
     if package := _NO_PACKAGE.search(message):
         return MissingPackage(f'this needs the Python package "{package[1]}", which is not installed here')
     return OutOfMemory(f"memory is exhausted: {message}") if _NO_MEMORY.search(message) else None
+
+
+def of_file(what: str, error: Exception, hint: str) -> Error:
+    """The error for a file that `error` says cannot be read or written."""
+    lack = resource_error(str(error))
+    kind = type(lack) if lack else FileFailed
+    return kind(f"{what}: {error}", hint=f"{kind.default_hint} {hint}")
 
 
 def from_exception(error: BaseException, *, hint: str | None = None) -> Error:

@@ -102,6 +102,12 @@ SETTINGS = {
             "size of the whole host over which large texts are refused; empty for 2GB more than `llm.memory_limit`",
         ),
         Setting(
+            "llm.process_memory_limit",
+            "4GB",
+            "server",
+            "memory of each process beside the host that analyses tables, reads documents or draws",
+        ),
+        Setting(
             "llm.host_timeout",
             "60s",
             "server",

@@ -99,3 +99,25 @@ def test_over_the_limit_large_texts_are_refused_and_small_ones_served() -> None:
                 assert "llm.host_memory_limit" in caught.value.diag.message_hint
                 assert value(db, "SELECT count(*) FROM llm_entities(%s)", f"{SENTENCE} {_}") > 1
             assert host_pid(db) == pid
+
+
+def test_an_analysis_that_takes_too_much_fails_alone() -> None:
+    with Cluster(settings={**TEST_SETTINGS, "llm.process_memory_limit": "260MB"}) as own:
+        own.sql("CREATE EXTENSION pg_llm CASCADE")
+        with psycopg.connect(own.dsn(), autocommit=True) as db, psycopg.connect(own.dsn(), autocommit=True) as other:
+            # A few megabytes that take far more: each value is another one, and each is compared.
+            db.execute(
+                "CREATE TABLE big AS SELECT md5(i::text) AS a, md5((-i)::text) AS b, md5((i + 0.5)::text) AS c"
+                " FROM generate_series(1, 200000) AS i"
+            )
+            db.execute("CREATE TABLE small AS SELECT i, 'Berlin' AS city FROM generate_series(1, 30) AS i")
+            db.execute("ALTER TABLE big ADD PRIMARY KEY (a); ALTER TABLE small ADD PRIMARY KEY (i)")
+            assert value(db, "SELECT llm_embed('before') IS NOT NULL")
+            pid = host_pid(db)
+            for call in ("llm_find_errors('big')", "llm_profile('big')", "llm_duplicates('big')"):
+                with pytest.raises(psycopg.errors.OutOfMemory, match="takes more than the 260 MB") as caught:
+                    db.execute(f"SELECT count(*) FROM {call}")
+                assert "llm.process_memory_limit" in caught.value.diag.message_hint
+                for session in (db, other):
+                    assert value(session, "SELECT count(*) FROM llm_profile('small')") > 0
+            assert host_pid(db) == pid

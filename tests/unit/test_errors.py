@@ -1,4 +1,5 @@
 import re
+import sqlite3
 
 import pytest
 from pg_llm import errors
@@ -69,12 +70,16 @@ def test_a_hint_of_its_own_replaces_the_default() -> None:
         (RuntimeError("std::bad_alloc"), errors.OutOfMemory),
         (OSError(28, "No space left on device", "/x"), errors.DiskFull),
         (OSError(122, "Disk quota exceeded"), errors.DiskFull),
+        (sqlite3.OperationalError("database or disk is full"), errors.DiskFull),
+        (OSError(30, "Read-only file system", "/x"), errors.FileFailed),
+        (OSError(5, "Input/output error", "/x"), errors.FileFailed),
+        (sqlite3.OperationalError("attempt to write a readonly database"), errors.FileFailed),
     ],
 )
 def test_what_ran_out_is_told_with_what_to_do(error: Exception, kind: type[errors.Error]) -> None:
     told = errors.from_exception(error)
     assert type(told) is kind
-    assert told.sqlstate in ("53200", "53100")
+    assert told.sqlstate in ("53200", "53100", "58030")
     assert told.hint
 
 

@@ -16,13 +16,19 @@ _R = TypeVar("_R")
 Row = dict[str, Any]
 # SQLSTATE of a query that was cancelled, by anybody or by a timeout.
 CANCELLED = "57014"
+_UNIQUE_VIOLATION, _INTERNAL_ERROR = "23505", "XX000"
+# Schemas in whose tables nobody writes but the server and the extension, which look first whether a row is there.
+_SHARED = ("llm", "pg_catalog")
 # Rows that a cursor fetches at once.
 BATCH = 5000
 _SETTING = "SELECT pg_catalog.current_setting($1, true) AS value"
 
 
 class DatabaseError(Exception):
-    """What the server reports: message, SQLSTATE, detail, hint, and the position in the query, counted from 1."""
+    """What the server reports: message, SQLSTATE, detail, hint, and the position in the query, counted from 1.
+
+    `schema` is that of the table whose constraint is violated, where the error is about one.
+    """
 
     def __init__(
         self,
@@ -31,12 +37,21 @@ class DatabaseError(Exception):
         detail: str | None = None,
         hint: str | None = None,
         position: int | None = None,
+        schema: str | None = None,
     ) -> None:
         super().__init__(message)
         self.sqlstate = sqlstate
         self.detail = detail
         self.hint = hint
         self.position = position
+        self.schema = schema
+
+    @property
+    def is_collision(self) -> bool:
+        """Whether another transaction wrote the same at the same time: into our tables, or into the catalogs."""
+        return (self.sqlstate == _UNIQUE_VIOLATION and self.schema in _SHARED) or (
+            self.sqlstate == _INTERNAL_ERROR and str(self).startswith("tuple concurrently ")
+        )
 
 
 class Statement(abc.ABC):

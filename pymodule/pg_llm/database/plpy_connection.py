@@ -42,9 +42,9 @@ def _translated(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
 def as_database_error(error: plpy.SPIError) -> DatabaseError:
     """What the server reports, as PL/Python tells it."""
-    # spidata: SQLSTATE, detail, hint, query and position, as the server gave them.
-    told = getattr(error, "spidata", None) or (None,) * 5
-    return DatabaseError(str(error), error.sqlstate or Error.sqlstate, told[1], told[2], told[4] or None)
+    # spidata: SQLSTATE, detail, hint, query, position and schema, as the server gave them.
+    told = getattr(error, "spidata", None) or (None,) * 6
+    return DatabaseError(str(error), error.sqlstate or Error.sqlstate, told[1], told[2], told[4] or None, told[5])
 
 
 class _PreparedStatement(Statement):

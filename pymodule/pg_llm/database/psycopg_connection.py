@@ -216,4 +216,5 @@ def _as_database_error(error: psycopg.Error) -> DatabaseError:
         told.message_detail,
         told.message_hint,
         int(position) if position else None,
+        told.schema_name,
     )

@@ -13,7 +13,7 @@ from pg_llm import interrupts
 from pg_llm.database import relation_names
 from pg_llm.database.connection import Connection, DatabaseError
 from pg_llm.database.plpy_connection import BACKEND, as_database_error, quotes_all
-from pg_llm.errors import Error, InvalidInput, resource_error
+from pg_llm.errors import ConcurrentChange, Error, InvalidInput, resource_error
 from pg_llm.interrupts import Interrupted
 
 _P = ParamSpec("_P")
@@ -86,10 +86,12 @@ def _reported(error: BaseException) -> BaseException:
     """What the client is shown of an error."""
     if isinstance(error, Interrupted):
         error = error.error
-    if isinstance(error, Error):
-        return _failure(error.message, error.sqlstate, error.detail, error.hint)
     if isinstance(error, plpy.SPIError):
         error = as_database_error(error)
+    if isinstance(error, DatabaseError) and error.is_collision:
+        error = ConcurrentChange("another session has made or changed the same thing meanwhile", detail=error.detail)
+    if isinstance(error, Error):
+        return _failure(error.message, error.sqlstate, error.detail, error.hint)
     if isinstance(error, DatabaseError):
         return _failure(str(error), error.sqlstate, error.detail, error.hint)
     if isinstance(error, plpy.Error) or not isinstance(error, Exception):

@@ -111,6 +111,7 @@ async def _serve(
     from pg_llm.runtime.server import Server
     from pg_llm.runtime.training import process
     from pg_llm.runtime.usage import Ledger
+    from pg_llm.tasks import worker_process
 
     def leave() -> None:
         """Exit at once: a running model cannot be interrupted, and there is nothing to save."""
@@ -119,6 +120,7 @@ async def _serve(
         os._exit(0)
 
     memory = Memory(settings.host_memory_limit)
+    worker_process.memory_limit = settings.process_memory_limit
     finder = tasks.personal_data_finder(lambda spec: cache.get(spec))
     cache = ModelCache(
         lambda spec: loading.load_reporting_errors(spec, settings.threads, cache.get, finder),

@@ -21,6 +21,7 @@ class Configuration:
 
     memory_limit: int
     host_memory_limit: int
+    process_memory_limit: int
     host_timeout: float
     memo_limit: int
     threads: int
@@ -35,6 +36,9 @@ def read() -> Configuration:
     return Configuration(
         memory_limit=memory_limit,
         host_memory_limit=settings.size("llm.host_memory_limit", whole) if whole else memory_limit + _WORKING_ROOM,
+        process_memory_limit=settings.size(
+            "llm.process_memory_limit", _configured(command, "llm.process_memory_limit")
+        ),
         host_timeout=settings.seconds("llm.host_timeout", _configured(command, "llm.host_timeout")),
         memo_limit=settings.size("llm.memo_limit", _configured(command, "llm.memo_limit")),
         threads=settings.count("llm.threads", _configured(command, "llm.threads")),

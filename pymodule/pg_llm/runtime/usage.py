@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pg_llm import protocol
-from pg_llm.errors import BudgetExceeded, Error
+from pg_llm.errors import BudgetExceeded, of_file
 from pg_llm.protocol import Message
 
 log = logging.getLogger(__name__)
@@ -140,9 +140,10 @@ class Ledger:
         except sqlite3.Error as error:
             log.warning("usage cannot be noted in %s: %s", self._path, error)
             if account.budgets:
-                raise Error(
-                    f"what the call cost cannot be noted, and a budget holds for role {account.role}: {error}",
-                    hint=f"The file is {self._path} in the data directory.",
+                raise of_file(
+                    f"what the call cost cannot be noted, and a budget holds for role {account.role}",
+                    error,
+                    f"The file is {self._path}.",
                 ) from error
 
     def check(self, account: Account) -> None:

@@ -1,7 +1,7 @@
 """Worker processes for libraries that hold Python's global interpreter lock for long or may crash their process.
 
 A worker runs the host's interpreter, sees only the arguments of a call, and exits when it is idle or its parent exits.
-Its pipes carry the frames of the host's socket.
+Its pipes carry the frames of the host's socket. Its memory has a limit, which is `memory_limit` where it is started.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import importlib
 import os
+import resource
 import select
 import subprocess
 import sys
@@ -19,8 +20,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from pg_llm import parent_death, protocol
-from pg_llm.errors import Error, InvalidInput, from_wire, to_wire
+from pg_llm import parent_death, protocol, settings
+from pg_llm.errors import Error, InvalidInput, MemoryLimitExceeded, from_wire, to_wire
 from pg_llm.installation import PACKAGE, installation
 from pg_llm.tasks import TASKS
 
@@ -29,6 +30,8 @@ _CALL_TIMEOUT, _IDLE_TIMEOUT = 60.0, 120.0
 # Seconds between two calls of `poll`; a backend that waits here itself sets `poll` to its own.
 _SLICE = 0.05
 poll: Callable[[], object] = lambda: None  # noqa: E731 - declares the type of the variable
+# Bytes that each worker may have for itself; the host sets what the server's configuration says.
+memory_limit = settings.size("llm.process_memory_limit", None)
 
 
 class Abandoned(Exception):
@@ -83,7 +86,11 @@ class WorkerProcess:
             try:
                 return self._exchange(self._start(), arguments)
             except _WorkerLost:
-                raise Error(f"the process for {self._task} ended at once", hint="The server's log says more.") from None
+                raise Error(
+                    f"the process for {self._task} ended at once",
+                    hint="The server's log says more; a library that finds no more memory ends so, too"
+                    " (llm.process_memory_limit).",
+                ) from None
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
@@ -127,13 +134,22 @@ class WorkerProcess:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "PYTHON"))}
         # A session of its own, as cancelling a query signals the backend's process group.
         self._running = subprocess.Popen(
-            [installation().python, "-m", __name__, self._task],
+            [installation().python, "-m", __name__, self._task, str(memory_limit)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**inherited, "PYTHONPATH": str(PACKAGE.parent)},
             start_new_session=True,
         )
         return self._running
+
+    def size(self) -> int:
+        """The resident set size of the process in bytes, 0 where none is running."""
+        running = self._running
+        if running is None:
+            return 0
+        with contextlib.suppress(OSError, IndexError), open(f"/proc/{running.pid}/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
+        return 0
 
     def end(self) -> None:
         """End the process, if it is running."""
@@ -175,31 +191,51 @@ def _bytes(channel: int, size: int, deadline: float | None) -> bytes:
     return bytes(received)
 
 
-def main(task: str) -> None:
-    """Serve calls on standard input until it is closed or idle."""
+def main(task: str, memory: int) -> None:
+    """Serve calls on standard input until it is closed or idle, or a call takes more than that many bytes."""
     parent_death.die_with(os.getppid())
+    # What is mapped from files, such as weights and libraries, counts for nobody.
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, resource.RLIM_INFINITY))
     function = importlib.import_module(TASKS[task]).run_in_worker
     # Output that a library prints must not be taken for a response.
     responses = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    while True:
-        try:
-            if not select.select([0], [], [], _IDLE_TIMEOUT)[0]:
-                return
-            request = _message(0, time.monotonic() + _CALL_TIMEOUT)
-        except (EOFError, TimeoutError):
-            return
-        try:
-            texts = iter(request["inputs"])
-            arguments = [next(texts) if argument is None else argument for argument in request["arguments"]]
-            response: dict[str, Any] = {"result": [function(*arguments)]}
-        except Error as error:
-            response = {"error": to_wire(error)}
-        except Exception as error:  # noqa: BLE001 - a defect, reported to the caller
-            response = {"error": to_wire(Error(f"internal error: {type(error).__name__}: {error}"))}
-        responses.write(protocol.encode(response))
+    try:
+        while request := _request():
+            responses.write(protocol.encode(_answer(function, request)))
+            responses.flush()
+    except MemoryError:
+        # To say so takes a little more. What the process remembers may be half made, so that it ends.
+        resource.setrlimit(resource.RLIMIT_DATA, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        error = MemoryLimitExceeded(
+            f"this takes more than the {memory >> 20} MB that the process for {task} may take",
+            hint="Ask for less, such as some of the rows or columns, or raise llm.process_memory_limit in"
+            " postgresql.conf and restart the model host.",
+        )
+        responses.write(protocol.encode({"error": to_wire(error)}))
         responses.flush()
 
 
+def _request() -> protocol.Message | None:
+    """The next call, or None where the process is to end."""
+    try:
+        return _message(0, time.monotonic() + _CALL_TIMEOUT) if select.select([0], [], [], _IDLE_TIMEOUT)[0] else None
+    except (EOFError, TimeoutError):
+        return None
+
+
+def _answer(function: Callable[..., str], request: protocol.Message) -> protocol.Message:
+    """The result of a call, or its error. Raises MemoryError."""
+    texts = iter(request["inputs"])
+    try:
+        return {"result": [function(*[next(texts) if each is None else each for each in request["arguments"]])]}
+    except Error as error:
+        return {"error": to_wire(error)}
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a defect, reported to the caller
+        return {"error": to_wire(Error(f"internal error: {type(error).__name__}: {error}"))}
+
+
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))

@@ -127,6 +127,7 @@ def test_the_configuration_is_the_servers(data: Path) -> None:
     assert found == configuration.Configuration(
         memory_limit=1 << 30,
         host_memory_limit=3 << 30,
+        process_memory_limit=4 << 30,
         host_timeout=60.0,
         memo_limit=0,
         threads=2,

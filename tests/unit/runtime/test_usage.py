@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from pg_llm.errors import BudgetExceeded, Error
+from pg_llm.errors import BudgetExceeded, DiskFull, Error
 from pg_llm.models.engine import Window, Written
 from pg_llm.runtime import usage
 from pg_llm.runtime.usage import Account, Ledger, Spent
@@ -110,6 +110,19 @@ def test_what_cannot_be_noted_fails_those_who_have_a_budget(
     assert "cannot be noted" in caplog.text
     with pytest.raises(Error, match="cannot be noted, and a budget holds for role bob"):
         ledger.add(Account(5, "bob", (("day", "tokens", 1.0),)), "m", Spent(), 0.0)
+
+
+def test_a_full_disk_is_said_to_be_one(ledger: Ledger) -> None:
+    def note(roles: int) -> None:
+        for number in range(roles):
+            ledger.add(Account(5, f"role {number}", (("day", "tokens", 1.0),)), "m", Spent(), 0.0)
+
+    note(1)
+    assert ledger._opened is not None
+    # The file may not grow, as on a disk without room.
+    ledger._opened.execute("PRAGMA max_page_count = 1")
+    with pytest.raises(DiskFull, match="cannot be noted"):
+        note(1000)
 
 
 def test_a_file_of_an_earlier_release_gets_its_column(ledger: Ledger, path: Path) -> None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from pg_llm.errors import Error, InvalidInput
+from pg_llm.errors import Error, InvalidInput, MemoryLimitExceeded
 from pg_llm.tasks import worker_process
 
 STATEMENT = ("condition", "(t.a = 1)")
@@ -115,4 +115,23 @@ def test_a_process_of_a_session_may_take_its_time_and_remembers() -> None:
     process.end()
     with pytest.raises(Error, match="the process that analysed the table has ended"):
         process.call({"do": "profile"})
+    process.end()
+
+
+def test_a_process_takes_no_more_than_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = worker_process.WorkerProcess("table_analysis", None)
+    monkeypatch.setattr(worker_process, "memory_limit", 200 << 20)
+
+    def read_without_end() -> None:
+        process.call({"do": "begin", "columns": ["a"]})
+        while True:
+            process.call({"do": "rows"}, "x" * 10_000_000)
+
+    for _ in range(2):
+        with pytest.raises(MemoryLimitExceeded, match="this takes more than the 200 MB") as caught:
+            read_without_end()
+        assert "llm.process_memory_limit" in (caught.value.hint or "")
+    process.call({"do": "begin", "columns": ["a"]})
+    process.call({"do": "rows"}, "x\0y")
+    assert process.call({"do": "values", "column": 0}) == '["x", "y"]'
     process.end()

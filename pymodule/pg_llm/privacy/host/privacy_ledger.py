@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pg_llm.errors import BudgetExceeded, Error, InvalidInput
+from pg_llm.errors import BudgetExceeded, Error, InvalidInput, of_file
 from pg_llm.models.engine import Engine
 from pg_llm.protocol import FOLDER
 from pg_llm.tasks import WorkItem
@@ -124,7 +124,8 @@ def _transaction() -> Iterator[sqlite3.Connection]:
             yield ledger
             ledger.execute("COMMIT")
     except sqlite3.Error as error:
-        raise Error(
-            f"the ledger of privacy budgets cannot be read or written: {error}",
-            hint=f"The file is {FILE} in the data directory. Nothing is answered without it.",
+        raise of_file(
+            "the ledger of privacy budgets cannot be read or written",
+            error,
+            f"The file is {FILE}. Nothing is answered without it.",
         ) from error
