@@ -93,6 +93,24 @@ def test_persons_one_by_one(text: str, names: list[str]) -> None:
         assert {(each, score) for each, _, _, score in spans} == {(label, 0.5)}
 
 
+@pytest.mark.parametrize(
+    ("text", "money"),
+    [
+        ("for $900.", "$900"),
+        ("for 900 €", "900 €"),
+        ("¥900", "¥900"),
+        ("900€ each", "900€"),
+        ("900 $5", "900"),
+        ("900", "900"),
+    ],
+)
+def test_money_has_its_sign(text: str, money: str) -> None:
+    start = text.index("900")
+    ((_, first, last, _),) = entities.corrected(text, ("MONEY", start, start + 3, 0.5))
+    assert text[first:last] == money
+    assert entities.corrected(text, ("CARDINAL", start, start + 3, 0.5)) == [("CARDINAL", start, start + 3, 0.5)]
+
+
 def test_a_pipeline_reads_the_usual_letters_and_a_trained_model_the_text_as_it_is() -> None:
     def recognise(text: str) -> list[Any]:
         return [("PERSON", 0, 13, 0.9)] if text.startswith("Sophy") else []

@@ -2,7 +2,7 @@
 
 Option `labels`, a list of [name, description or null], restricts the result to some of the model's labels. What a
 pipeline finds is put right where its training fails it: names in capitals, articles before a name, several persons
-that are taken for one.
+that are taken for one, a currency sign beside an amount.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ _OVERLAP = 32
 Entity = tuple[str, int, int, float]
 
 _PERSONS = ("PERSON", "PER")
+_MONEY, _CURRENCY_SIGN = "MONEY", "Sc"
 # What stands between two persons, or after one: words of more than three small letters (shorter ones, as in Ludwig van
 # Beethoven, belong to names), a genitive, or punctuation.
 _BETWEEN_PERSONS = re.compile(
@@ -76,7 +78,7 @@ def _recognize(
 
 
 def corrected(text: str, entity: Entity) -> list[Entity]:
-    """An entity of a pipeline without the article before it, and persons one by one.
+    """An entity of a pipeline without the article before it, persons one by one, money with its sign.
 
     On CrossNER politics, whose test part nobody looked at, span F1 of persons, places and organisations rises by it
     from 0.45 to 0.58.
@@ -84,6 +86,8 @@ def corrected(text: str, entity: Entity) -> list[Entity]:
     label, start, end, score = entity
     if article := _ARTICLE.match(text, start, end):
         start = article.end()
+    if label == _MONEY:
+        start, end = _with_sign(text, start, end)
     if label not in _PERSONS:
         return [(label, start, end, score)]
     gaps = [(start, start), *(gap.span() for gap in _BETWEEN_PERSONS.finditer(text, start, end)), (end, end)]
@@ -91,6 +95,20 @@ def corrected(text: str, entity: Entity) -> list[Entity]:
     return [
         (label, first, last, score) for first, last in between if text[first:last].strip() and not text[first].islower()
     ]
+
+
+def _with_sign(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span with the currency sign before it, or with the one behind it that is not the next amount's."""
+    if _is_sign(text[max(start - 1, 0) : start]):
+        return start - 1, end
+    behind = end + text[end : end + 1].isspace()
+    if _is_sign(text[behind : behind + 1]) and not text[behind + 1 : behind + 2].isdigit():
+        return start, behind + 1
+    return start, end
+
+
+def _is_sign(character: str) -> bool:
+    return bool(character) and unicodedata.category(character) == _CURRENCY_SIGN
 
 
 def _decode(windows: Sequence[Window], outputs: Sequence[Any], tags: Sequence[str], is_iob2: bool) -> list[Entity]:
