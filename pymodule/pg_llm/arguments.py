@@ -27,10 +27,7 @@ def required(name: str, value: _R | None) -> _R:
 
 def texts(inputs: list[str | None] | None) -> list[str | None]:
     """The texts of a batch; NULL is the empty list."""
-    listed = inputs or []
-    if any(isinstance(text, list) for text in listed):
-        raise InvalidInput("inputs must have one dimension", hint="unnest() makes one list of an array of arrays.")
-    return listed
+    return inputs or []
 
 
 def labels(given: Sequence[str | None] | None, argument: str = "labels") -> list[Label] | None:
@@ -42,8 +39,6 @@ def labels(given: Sequence[str | None] | None, argument: str = "labels") -> list
         raise InvalidInput(f"{argument} must not be empty", hint=hint)
     descriptions: dict[str, str | None] = {}
     for item in given:
-        if isinstance(item, list):
-            raise InvalidInput(f"{argument} must have one dimension", hint=hint)
         if item is None:
             raise InvalidInput(f"{argument} must not hold NULL", hint=f"array_remove({argument}, NULL) leaves it out.")
         name, _, description = (part.strip() for part in item.partition(": "))

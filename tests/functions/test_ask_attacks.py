@@ -344,3 +344,34 @@ def test_braces_in_names_break_no_question(db: psycopg.Connection) -> None:
     db.execute('CREATE TABLE city (id int PRIMARY KEY, name text); CREATE TABLE brace ("{" text, "{}" text, "{0}" int)')
     db.execute("INSERT INTO city VALUES (1, 'Rome'); INSERT INTO brace VALUES ('{}', '{', 1)")
     assert value(db, "SELECT answer FROM ask('how many cities are there?')") is not None
+
+
+def test_a_policy_that_catches_the_cancel_ends_with_its_session(
+    db: psycopg.Connection, role: str, connect: Connect
+) -> None:
+    db.execute(f"CREATE ROLE stubborn; GRANT CREATE ON SCHEMA public TO stubborn; GRANT {role} TO stubborn")
+    owner = connect()
+    try:
+        owner.execute("SET ROLE stubborn")
+        owner.execute("""
+            CREATE FUNCTION wait() RETURNS bool LANGUAGE plpgsql AS $$
+            BEGIN
+                FOR time IN 1..20 LOOP
+                    BEGIN PERFORM pg_sleep(10); EXCEPTION WHEN query_canceled THEN NULL; END;
+                END LOOP;
+                RETURN true;
+            END $$
+        """)
+        owner.execute("CREATE TABLE crate (id int PRIMARY KEY, weight int)")
+        owner.execute("INSERT INTO crate VALUES (1, 1); ALTER TABLE crate ENABLE ROW LEVEL SECURITY")
+        owner.execute(f"CREATE POLICY slow ON crate USING (wait()); GRANT SELECT ON crate TO {role}")
+        victim = connect(role)
+        victim.execute("SET llm.ask_timeout = '1s'")
+        started = time.monotonic()
+        with pytest.raises(psycopg.errors.AdminShutdown):
+            victim.execute("SELECT ask('what is the average weight of crate?', '{crate}')")
+        assert time.monotonic() - started < 40
+        assert db.execute("SELECT answer FROM ask('how many roles are there?')").fetchone() is not None
+    finally:
+        owner.close()
+        db.execute("DROP OWNED BY stubborn CASCADE; DROP ROLE stubborn")

@@ -293,6 +293,7 @@ def test_events_may_be_a_query(db: psycopg.Connection) -> None:
         ("'x', 'purchase', 'customer', 'product', 'bought', options => '{\"heads\": 3}'", "multiple of"),
         ("'x', 'purchase', 'customer', 'product', 'bought', options => '{\"speed\": 3}'", "unknown option"),
         ("'x', 'SELECT 1 AS a, 2 AS b, 3 AS c', 'a', 'b', 'c'", "too few events"),
+        ("'x', 'SELECT i AS a, i AS b, i AS c FROM generate_series(1, 9) AS i', 'a', 'b', 'c'", "too few events"),
         ("'x', 'purchase', 'customer', 'product', 'bought', 'product'", None),
     ],
 )

@@ -144,6 +144,8 @@ def test_what_cannot_be_an_alert(db: psycopg.Connection, role: str) -> None:
         ("'a', 'payments', 'amount'", "cannot be read"),
         ("'a', 'payments', 'true', dedupe => 'nothing'", "cannot be read"),
         ("'a', 'payments', 'true', action => 'mail'", "invalid action"),
+        ("'a', 'payments', 'true', cooldown => '-1 s'", "between 0 and 100 years"),
+        ("'a', 'payments', 'true', cooldown => '170000000 years'", "between 0 and 100 years"),
         ("'a', 'payments', 'true', action => 'notify'", 'needs "to"'),
         ("'a', 'payments', 'true', action => 'webhook', \"to\" => 'http://x'", "no name of a webhook"),
         ("'a', 'payments', 'true', score => '{\"method\": \"magic\"}'", "no method"),

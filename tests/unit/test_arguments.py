@@ -22,7 +22,6 @@ def test_labels_have_descriptions_and_come_once() -> None:
     [
         ([], "labels must not be empty"),
         ([None], "labels must not hold NULL"),
-        ([["a"]], "labels must have one dimension"),
         ([" : x"], "not a label"),
         (["x" * 1001], "not a label"),
         (["a: one", "a: two"], 'label "a" has two descriptions'),
@@ -33,11 +32,9 @@ def test_labels_that_are_none(given: Any, message: str) -> None:
         arguments.labels(given)
 
 
-def test_texts_have_one_dimension() -> None:
+def test_texts_of_a_batch() -> None:
     assert arguments.texts(None) == []
     assert arguments.texts(["a", None]) == ["a", None]
-    with pytest.raises(InvalidInput, match="inputs must have one dimension"):
-        arguments.texts([["a"]])  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize(("given", "found"), [(None, 0.5), (0, 0), (1, 1), (0.25, 0.25)])

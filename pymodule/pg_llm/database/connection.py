@@ -118,7 +118,10 @@ class Connection(abc.ABC):
 
     @abc.abstractmethod
     def cancel_after(self, seconds: float) -> contextlib.AbstractContextManager[object]:
-        """While the block runs, the server cancels the query that is running once the time is over (SQLSTATE 57014)."""
+        """While the block runs, the server cancels the query that is running once the time is over (SQLSTATE 57014).
+
+        A query that catches the cancel and goes on ends with its session a little later.
+        """
 
     @abc.abstractmethod
     def notice(self, message: str, hint: str | None = None) -> None:

@@ -24,6 +24,8 @@ _KEPT = 500
 # miscadmin.h: SECURITY_LOCAL_USERID_CHANGE, SECURITY_RESTRICTED_OPERATION
 _RESTRICTED = 0x1 | 0x2
 _CLOCK_MONOTONIC = 1
+# Seconds after a cancel in which a query may end by itself.
+_PATIENCE = 10.0
 _SIGEV_SIGNAL = 0
 
 
@@ -113,21 +115,10 @@ class PlpyConnection(Connection):
     @contextlib.contextmanager
     def cancel_after(self, seconds: float) -> Iterator[None]:
         # The kernel sends this backend the signal that pg_cancel_backend() sends: `statement_timeout` counts from the
-        # client's statement and cannot be set inside it. No thread, no process.
-        library = ctypes.CDLL(None, use_errno=True)
-        timer = ctypes.c_void_p()
-        event = _SigEvent(None, signal.SIGINT, _SIGEV_SIGNAL, b"")
-        if library.timer_create(_CLOCK_MONOTONIC, ctypes.byref(event), ctypes.byref(timer)):
-            raise Error(f"timer_create failed: errno {ctypes.get_errno()}")
-        try:
-            whole = int(seconds)
-            when = _TimerSpec(0, 0, whole, max(1, int((seconds - whole) * 1e9)))
-            if library.timer_settime(timer, 0, ctypes.byref(when), None):
-                raise Error(f"timer_settime failed: errno {ctypes.get_errno()}")
+        # client's statement and cannot be set inside it. No thread, no process. Code of others can catch a cancel and
+        # go on; what pg_terminate_backend() sends it cannot.
+        with _signalled(signal.SIGINT, seconds), _signalled(signal.SIGTERM, seconds + _PATIENCE):
             yield
-        finally:
-            with interrupts.deferred():
-                library.timer_delete(timer)
 
     def notice(self, message: str, hint: str | None = None) -> None:
         plpy.notice(message, **({"hint": hint} if hint else {}))
@@ -174,6 +165,25 @@ class PlpyConnection(Connection):
             server.GetCurrentStatementStartTimestamp(),
             self.current_role(),
         )
+
+
+@contextlib.contextmanager
+def _signalled(number: signal.Signals, seconds: float) -> Iterator[None]:
+    """Have the kernel send this process a signal if the block takes longer."""
+    library = ctypes.CDLL(None, use_errno=True)
+    timer = ctypes.c_void_p()
+    event = _SigEvent(None, number, _SIGEV_SIGNAL, b"")
+    if library.timer_create(_CLOCK_MONOTONIC, ctypes.byref(event), ctypes.byref(timer)):
+        raise Error(f"timer_create failed: errno {ctypes.get_errno()}")
+    try:
+        whole = int(seconds)
+        when = _TimerSpec(0, 0, whole, max(1, int((seconds - whole) * 1e9)))
+        if library.timer_settime(timer, 0, ctypes.byref(when), None):
+            raise Error(f"timer_settime failed: errno {ctypes.get_errno()}")
+        yield
+    finally:
+        with interrupts.deferred():
+            library.timer_delete(timer)
 
 
 def _prepared(query: str, types: Sequence[str]) -> Any:

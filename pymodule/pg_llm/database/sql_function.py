@@ -35,9 +35,12 @@ def sql_function(function: Callable[Concatenate[Connection, _P], _R]) -> Callabl
     rows of an iterator that it returns too. Names from the catalogs are quoted where they need it, whatever the caller
     has set for the server.
     """
+    arrays = _arrays(function)
 
     @functools.wraps(function)
     def with_notes(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        for place, name in arrays:
+            _check_dimensions(name, args[place] if place < len(args) else kwargs.get(name))
         with relation_names.fresh(BACKEND):
             return function(BACKEND, *args, **kwargs)
 
@@ -54,6 +57,22 @@ def sql_function(function: Callable[Concatenate[Connection, _P], _R]) -> Callabl
         raise failure
 
     return call
+
+
+def _arrays(function: Callable[..., object]) -> list[tuple[int, str]]:
+    """Place and name of each argument that is an array of scalars, by its annotation; the connection comes first."""
+    annotations = [(name, str(each)) for name, each in function.__annotations__.items() if name != "return"]
+    return [
+        (place, name)
+        for place, (name, annotation) in enumerate(annotations[1:])
+        if annotation.startswith(("list[str", "list[int", "list[float"))
+    ]
+
+
+def _check_dimensions(name: str, given: object) -> None:
+    # PL/Python makes nested lists of an array of several dimensions.
+    if isinstance(given, list) and given and isinstance(given[0], list):
+        raise InvalidInput(f"{name} must have one dimension", hint="unnest() makes one list of an array of arrays.")
 
 
 def _with_plain_names(work: Callable[[], _R]) -> _R:

@@ -38,7 +38,7 @@ class TimedOut(Exception):
 def with_time_limit(db: Connection, seconds: float, work: Callable[[], _R]) -> _R:
     """Run `work` in a subtransaction, which is rolled back if it takes longer. Raises TimedOut, as `time_limit` does.
 
-    Code that catches a cancel goes on: none of others may run in it.
+    Code that catches a cancel goes on until the session is ended: none of others should run in it.
     """
     ends = time.monotonic() + seconds
     try:

@@ -180,9 +180,11 @@ class _Training:
         texts = self._read_items()
         sequences = self._read_sequences()
         items_with_events = {number for numbers, _ in sequences for number in numbers}
-        if len(sequences) < _MIN_USERS or len(items_with_events) < _MIN_USERS:
+        learns = any(len(numbers) > 1 for numbers, _ in sequences)
+        if len(sequences) < _MIN_USERS or len(items_with_events) < _MIN_USERS or not learns:
             raise InvalidInput(
-                "there are too few events to learn from", hint="It takes two users and two items with events at least."
+                "there are too few events to learn from",
+                hint="It takes two users and two items with events at least, and a user with two events.",
             )
         rows = [*(("item", texts.get(number)) for number in range(self._total)), *(("user", s) for s in sequences)]
         base = models.find(self._db, None, "embedding") if any(texts.values()) else None

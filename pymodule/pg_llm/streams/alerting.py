@@ -23,6 +23,8 @@ _INSERT = """
     VALUES ($1, $2, $3, $4, $5::jsonb, $6, $7::interval, $8::jsonb, $9::jsonb, pg_get_userbyid($10::oid)) RETURNING id
 """
 _TYPES = ("int4", "int4", *("text",) * 7, "int8")
+# A time beyond could not be counted back from every event.
+_IS_COOLDOWN = "SELECT $1::interval BETWEEN '0' AND '100 years' AS found"
 _FIND = """
     SELECT a.id FROM llm.all_stream_alert AS a JOIN llm.all_stream AS s ON s.id = a.stream
     JOIN pg_class AS t ON t.oid = s.target WHERE a.name = $1 AND pg_has_role($2::oid, t.relowner, 'USAGE')
@@ -72,6 +74,8 @@ def create(
     settings["search_path"] = path if "pg_temp" in path else ", ".join(filter(None, (path, "pg_temp")))
     alert = alerts.Alert(0, name, window, condition, told, dedupe, cooldown, chosen, settings, relation, groups)
     _check_score(stream, alert)
+    if cooldown is not None and not db.rows(_IS_COOLDOWN, ("text",), (cooldown,))[0]["found"]:
+        raise InvalidInput("cooldown must lie between 0 and 100 years", hint="Write cooldown => '1 hour'.")
     db.run_as(stream.owner, lambda: _check(db, stream, alert))
     resolved = replace(
         alert,
@@ -162,8 +166,6 @@ def _check(db: Connection, stream: Stream, alert: alerts.Alert) -> None:
             if alert.score is not None and alert.score["method"] in comparison.METHODS:
                 with search_path.pinned(db):
                     db.prepare(alerts.comparison_query(db, stream, alert), comparison.TYPES)
-            if alert.cooldown is not None:
-                db.rows("SELECT $1::pg_catalog.interval", ("text",), (alert.cooldown,))
     except DatabaseError as error:
         if error.sqlstate.startswith(("22", "42", "0A")):
             raise InvalidInput(
