@@ -78,7 +78,8 @@ AS $$ from pg_llm.functions import cleaning; return cleaning.llm_apply(run, min_
 COMMENT ON FUNCTION llm_apply IS 'Write the proposed repairs of a run into the table, where its cells still hold what was found.';
 
 CREATE OR REPLACE FUNCTION llm.graph_follow() RETURNS trigger
-LANGUAGE plpython3u SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1 SET jit = off
+LANGUAGE plpython3u SET search_path = pg_catalog, pg_temp SET jit = off
+SET extra_float_digits = 1 SET DateStyle = 'ISO' SET IntervalStyle = 'postgres' SET bytea_output = 'hex'
 AS $$ from pg_llm.functions import graph_follow; return graph_follow.graph_follow(TD) $$;
 
 COMMENT ON FUNCTION llm.graph_follow IS 'Statement trigger of live graphs: reads the rows that changed with the rights of their table''s owner.';
@@ -235,11 +236,13 @@ CREATE TABLE llm.federation (
     base_digest pg_catalog.text NOT NULL,
     rounds pg_catalog.int4 NOT NULL,
     options pg_catalog.jsonb NOT NULL,
+    settings pg_catalog.jsonb NOT NULL,
     peer_keys pg_catalog.text[]
 );
 COMMENT ON TABLE llm.federation IS 'Agreements on federated training: who may learn from which rows of whom; written by llm_allow_federation()';
 COMMENT ON COLUMN llm.federation.owner IS 'The role whose rights the query is read with';
 COMMENT ON COLUMN llm.federation.role IS 'Whose members may ask for gradients';
+COMMENT ON COLUMN llm.federation.settings IS 'Those of the owner''s session that decide what the query means';
 COMMENT ON COLUMN llm.federation.peer_keys IS 'The public keys of the other peers; without NULL nothing is told that is not masked with them';
 COMMENT ON COLUMN llm.federation.base_digest IS 'SHA-256 of the embedding model''s files';
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from pg_llm.errors import InvalidInput
 
+_LONGEST_SHOWN = 40
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -36,7 +38,7 @@ def check(options: Mapping[str, Option], method: str, given: dict[str, Any]) -> 
         if not in_range or (integer and value != int(value)):
             kind = "a whole number" if integer else "a number"
             raise InvalidInput(
-                f'invalid value for option "{name}": {value!r}',
+                f'invalid value for option "{name}": {str(value)[:_LONGEST_SHOWN]}',
                 hint=f"It is {kind} from {option.least:g} to {option.most:g}: {option.meaning}.",
             )
     integers = {name for name, option in known.items() if isinstance(option.default, int)}

@@ -497,6 +497,41 @@ def test_no_error_of_a_row_travels(hospitals: list[Hospital]) -> None:
         session.execute("SELECT llm_federated_update('odd', %s)", (weights,))
 
 
+def test_the_session_that_asks_decides_nothing_about_the_query(hospitals: list[Hospital]) -> None:
+    """Neither which rows it has, nor is it shown the query, as the server prints statements for whoever sends them."""
+    north = hospitals[0]
+    north.owner.execute("SET TimeZone = 'UTC'; SET DateStyle = 'ISO, MDY'")
+    north.owner.execute(
+        "CREATE TABLE timed AS SELECT note || n AS note, ward,"
+        " timestamptz '2026-01-01 00:00+00' + n * interval '2 hours' AS at"
+        f" FROM {CANARY}_visit, generate_series(-20, 20) AS n WHERE note LIKE '%1-1 %'"
+    )
+    conditions = ("at::date < '2026-01-02'", "at < '01/02/2026'", "at < '2026-01-01 12:00 EST'")
+    for number, condition in enumerate(conditions):
+        north.agree(f"timed_{number}", f"SELECT note, ward FROM timed WHERE {condition}", options='{"validation": 0}')
+    weights = bytes(8 * 385 * len(LABELS))
+    counts: list[set[float]] = [set() for _ in conditions]
+    printed: list[str] = []
+    shown = "SET client_min_messages = log; SET debug_print_parse = on; SET debug_print_plan = on"
+    with north.board() as board:
+        board.add_notice_handler(lambda notice: printed.append(str(notice.message_detail)))
+        for settings in (
+            "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, MDY'",
+            "SET TimeZone = '+12'",
+            "SET DateStyle = 'ISO, DMY'",
+            "SET timezone_abbreviations = 'Australia'",
+            shown,
+        ):
+            board.execute(settings)
+            for number, found in enumerate(counts):
+                sums = value(board, "SELECT llm_federated_update(%s, %s)", f"timed_{number}", weights)
+                found.add(struct.unpack("<d", sums[len(weights) + 8 : len(weights) + 16])[0])
+    north.owner.execute("DROP TABLE timed; RESET TimeZone; RESET DateStyle")
+    assert [len(found) for found in counts] == [1, 1, 1]
+    assert printed
+    assert not [text for text in printed if ":aliasname timed" in text]
+
+
 def test_rows_are_read_with_the_owners_rights(hospitals: list[Hospital]) -> None:
     owner = hospitals[0].owner
     owner.execute(f"CREATE ROLE archivist; GRANT SELECT ON {CANARY}_visit TO archivist; SET ROLE archivist")
@@ -549,6 +584,7 @@ def test_an_agreement_is_checked_when_it_is_made(hospitals: list[Hospital], quer
         ({"task": "entities"}, "invalid task"),
         ({"base": "en-core-web-sm"}, "embedding is needed"),
         ({"options": '{"epsilon": -1}'}, "epsilon"),
+        ({"options": '{"epsilon": 1e-300}'}, "epsilon must be at least 0.01"),
         ({"options": '{"anything": 1}'}, "unknown option"),
     ],
 )

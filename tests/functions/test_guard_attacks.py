@@ -66,6 +66,17 @@ def test_a_writers_settings_change_no_rule(city: psycopg.Connection) -> None:
             writer.execute("INSERT INTO city VALUES (1003, 'O s', 'public')")
 
 
+def test_a_date_in_a_rule_means_what_it_meant_to_its_maker(city: psycopg.Connection) -> None:
+    city.execute("ALTER TABLE city ADD ends date DEFAULT '2025-06-01'")
+    city.execute("SELECT llm_define_rule('city', 'early', %s, severity => 'error')", ("ends < '01/12/2026'",))
+    city.execute("SELECT llm_guard('city', %s)", (recipe(city),))
+    city.execute("SET DateStyle = 'ISO, DMY'")
+    with pytest.raises(errors.CheckViolation):
+        city.execute("INSERT INTO city VALUES (1000, 'Oslo', 'public', '2026-08-01')")
+    city.execute("INSERT INTO city VALUES (1000, 'Oslo', 'public', '2026-01-11')")
+    city.execute("RESET DateStyle")
+
+
 def test_a_guard_is_the_same_whatever_a_backslash_means_to_its_maker(city: psycopg.Connection) -> None:
     city.execute("SELECT llm_define_rule('city', 'letters', %s, severity => 'error')", (r"name ~ '^\w+$'",))
     run = recipe(city)

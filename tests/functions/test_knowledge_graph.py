@@ -395,3 +395,20 @@ def test_reading_can_be_cancelled_and_taken_up_again(db: psycopg.Connection) -> 
     db.execute("RESET statement_timeout")
     db.execute("CALL graph_add_columns('g', 't', %s)", (mapping,))
     assert len(db.execute(TRIPLES, ("g",)).fetchall()) == 1000
+
+
+def test_a_day_is_the_same_whatever_the_writers_session_shows(db: psycopg.Connection) -> None:
+    mapping = [
+        {"subject": "name", "subject_type": "person", "predicate": name, "object": name, "object_type": "day"}
+        for name in ("born", "seen")
+    ]
+    db.execute("CREATE TABLE sighting (id int PRIMARY KEY, name text, born date, seen timestamptz)")
+    db.execute("SELECT graph_create('days')")
+    db.execute("INSERT INTO sighting VALUES (1, 'Ann', '2020-02-03', '2020-02-03 10:00+00')")
+    db.execute("SET TimeZone = 'America/Lima'")
+    db.execute("CALL graph_add_columns('days', 'sighting', %s)", (json.dumps(mapping),))
+    db.execute("SET DateStyle = 'German, DMY'; SET TimeZone = 'Asia/Tokyo'")
+    db.execute("INSERT INTO sighting VALUES (2, 'Bob', '03.02.2020', '03.02.2020 19:00')")
+    db.execute("RESET DateStyle; RESET TimeZone")
+    triples = db.execute("SELECT subject, predicate, object FROM graph_triples('days') ORDER BY 1, 2").fetchall()
+    assert [triple[2] for triple in triples] == ["2020-02-03", "2020-02-03 10:00:00+00"] * 2

@@ -51,6 +51,7 @@ def test_arguments_are_checked(notes: psycopg.Connection) -> None:
     for call, message in (
         ("llm_why('note', NULL, 'shout')", "key must not be NULL"),
         ("llm_why('note', '[]', 'city')", "key must be a JSON object"),
+        ("llm_why('note', '{\"id\": 1}', 'nope')", 'the table has no column "nope"'),
         ("llm_why('note', '{\"id\": 1}', NULL)", "column must not be NULL"),
         ("llm_why(NULL, '{\"id\": 1}', 'shout')", "NULL"),
     ):

@@ -8,7 +8,7 @@ from typing import Any
 from pg_llm.cleaning import guard_script, kept_rules, recipe, runs, target_table
 from pg_llm.cleaning.recipe import Recipe
 from pg_llm.cleaning.target_table import TargetTable
-from pg_llm.database import catalog, ownership, standard_strings
+from pg_llm.database import catalog, ownership, session_settings, standard_strings
 from pg_llm.database.catalog import Table
 from pg_llm.database.connection import Connection
 from pg_llm.database.quoting import quote_ident, quote_literal
@@ -160,9 +160,13 @@ def _create_trigger(db: Connection, table: Table, about: dict[str, Any], body: s
     function = _function(table, about)
     if body is not None:
         _check_free(db, _FUNCTION, function, about)
+        # A literal means in each session what it means in this one. Locales need not be there where a dump is restored.
+        settings = {name: value for name, value in session_settings.current(db).items() if not name.startswith("lc_")}
+        meaning = " ".join(f"SET {name} = {quote_literal(value)}" for name, value in settings.items())
         db.execute(
             f"CREATE OR REPLACE FUNCTION {function} RETURNS trigger LANGUAGE plpgsql"
-            f" SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS {quote_literal(body)}"
+            f" SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on {meaning}"
+            f" AS {quote_literal(body)}"
         )
         db.execute(f"COMMENT ON FUNCTION {function} IS {quote_literal(mark)}")
     if not about["guarded"]:

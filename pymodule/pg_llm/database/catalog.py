@@ -70,6 +70,10 @@ class Table:
         """The value of a column as text, NULL for NULL, without running foreign code."""
         return self.columns[column].text(self.cell(column))
 
+    def text_in_utc(self, column: str) -> str:
+        """As `text`, and the same in whatever time zone the session is."""
+        return self.columns[column].text_in_utc(self.cell(column))
+
     def keys(self, objects: str) -> str:
         """FROM item `k`: the keys in a jsonb array of objects.
 

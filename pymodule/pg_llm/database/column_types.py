@@ -59,6 +59,12 @@ class ColumnType:
         """SQL for a value as text, NULL for NULL."""
         return as_text(value, self.builtin)
 
+    def text_in_utc(self, value: str) -> str:
+        """As `text`, and the same in whatever time zone the session is."""
+        if self.name == "timestamp with time zone":
+            return f"({value} AT TIME ZONE 'UTC')::text || '+00'"
+        return self.text(value)
+
     def plain(self, value: str) -> str:
         """SQL for a value of a domain as its base type: operators on anyenum do not accept a domain over an enum."""
         return value if self.builtin else f"{value}::{self.name}"

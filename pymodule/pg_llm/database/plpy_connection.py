@@ -92,7 +92,7 @@ class PlpyConnection(Connection):
             plpy.cursor(query).close()
             plpy.cursor(text).close()
         except plpy.SPIError as error:
-            if str(error).startswith("cannot open multi-query plan"):
+            if str(error).startswith("cannot open "):
                 raise DatabaseError(str(error), "42601") from error
             raise
         head = plpy.execute(text)

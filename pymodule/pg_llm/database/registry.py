@@ -207,5 +207,5 @@ def administer(db: Connection, action: str, right: str = "INSERT") -> None:
     if not allowed:
         raise InsufficientPrivilege(
             f"permission denied to {action}",
-            hint=f"It takes the {right} right on llm.model; see 'Security' in the README.",
+            hint=f"GRANT {right} ON llm.model allows it; the manual's chapter on security says to whom.",
         )

@@ -17,6 +17,10 @@ _SAME_KEY = """
     (SELECT jsonb_object_agg(k.key, k.value) FROM jsonb_each_text(c.key) AS k)
       = (SELECT jsonb_object_agg(k.key, k.value) FROM jsonb_each_text($3::jsonb) AS k)
 """
+_COLUMNS = """
+    SELECT attname::text AS name FROM pg_attribute WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped
+    ORDER BY attnum
+"""
 # Whoever searched for errors accepted what was applied; each role has its own searches.
 _CLEANING = f"""
     SELECT 'cleaning ' || r.id AS origin, c.state, c.new AS value, c.old AS before, c.confidence,
@@ -63,7 +67,16 @@ def why(db: Connection, target: str | None, key: str, column: str) -> list[dict[
     is_computed = any(row["name"] == column for row in definition.rows_of_table(db, table))
     computed = _of_column(db, definition.find(db, table, column), key) if is_computed else []
     written = [db.rows(query, ("int8", "text", "text"), (int(table), column, key)) for query in (_CLEANING, _MERGES)]
-    return [dict(row) for rows in (computed, *written) for row in rows]
+    found = [dict(row) for rows in (computed, *written) for row in rows]
+    if not found and not is_computed:
+        _check_column(db, int(table), column)
+    return found
+
+
+def _check_column(db: Connection, table: int, column: str) -> None:
+    known = [row["name"] for row in db.rows(_COLUMNS, ("int8",), (table,))]
+    if column not in known:
+        raise InvalidInput(f'the table has no column "{column}"', hint=f"It has: {', '.join(known)}.")
 
 
 def _of_column(db: Connection, column: AIColumn, key: str) -> list[Row]:

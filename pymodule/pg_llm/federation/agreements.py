@@ -1,7 +1,7 @@
 """Agreements: what a role of another database may learn from, written down by the owner of the rows.
 
-The coordinator never names a query. The owner does, once: it is read with the owner's rights and runs no code but the
-server's own.
+The coordinator never names a query. The owner does, once: it is read with the owner's rights, under the settings of the
+owner's session, and runs no code but the server's own.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from pg_llm import arguments
-from pg_llm.database import models, sandbox, search_path, table_access
+from pg_llm.database import models, sandbox, search_path, session_settings, table_access
 from pg_llm.database.connection import Connection, Row
 from pg_llm.database.models import Model
 from pg_llm.database.sandbox import Refused
 from pg_llm.database.security_context import run_as_extension_owner
 from pg_llm.errors import BudgetExceeded, DuplicateObject, InvalidInput, UndefinedObject
+from pg_llm.federation.options import LEAST_EPSILON
 from pg_llm.privacy import privacy_budget
 from pg_llm.training import labelled_rows
 from pg_llm.training.labelled_rows import LabelledRow
@@ -32,13 +33,14 @@ LEAST_OTHERS = 2
 _LEAST_ROWS = 5
 _KEY = re.compile("[0-9a-f]{64}")
 _ADD = """
-    INSERT INTO llm.federation (name, owner, role, query, task, labels, base, base_digest, rounds, options)
-    SELECT $1, $2::oid, r.oid, $4, $5, $6, $7, $8, $9, $10::jsonb FROM pg_roles AS r WHERE r.rolname = $3
+    INSERT INTO llm.federation (name, owner, role, query, task, labels, base, base_digest, rounds, options, settings)
+    SELECT $1, $2::oid, r.oid, $4, $5, $6, $7, $8, $9, $10::jsonb, $11::jsonb FROM pg_roles AS r WHERE r.rolname = $3
     ON CONFLICT (name) DO NOTHING RETURNING id::text AS id
 """
 _SEEN = """
     SELECT f.id::text AS id, f.name, f.owner::oid::int8 AS owner_oid, o.rolname::text AS owner, r.rolname::text AS role,
-           f.query, f.task, f.labels, f.base, f.base_digest, f.rounds, f.options::text AS options, f.peer_keys, s.mine
+           f.query, f.task, f.labels, f.base, f.base_digest, f.rounds, f.options::text AS options,
+           f.settings::text AS settings, f.peer_keys, s.mine
     FROM llm.federation AS f JOIN pg_roles AS o ON o.oid = f.owner LEFT JOIN pg_roles AS r ON r.oid = f.role
     CROSS JOIN LATERAL (SELECT pg_has_role($2::oid, o.oid, 'USAGE') AS mine) AS s
     WHERE ($1 IS NULL OR f.name = $1) AND (s.mine OR r.oid IS NOT NULL AND pg_has_role($2::oid, r.oid, 'USAGE'))
@@ -103,13 +105,17 @@ class Agreement:
 
     def read(self, db: Connection, work: Callable[[list[LabelledRow]], object]) -> None:
         """Call `work` with some hundred of its rows at a time, with its owner's rights. Raises InvalidInput."""
-        query, task = self.row["query"], self.row["task"]
-        db.run_as(self.row["owner_oid"], lambda: _read(db, query, task, self.labels, work))
+        query, task, settings = self.row["query"], self.row["task"], json.loads(self.row["settings"])
+        db.run_as(self.row["owner_oid"], lambda: _read(db, query, task, settings, self.labels, work))
 
 
 def allow(db: Connection, terms: Terms, base: str | None) -> dict[str, Any]:
     """Check the query by reading it once, and write the agreement down; returns how many rows and labels it has."""
     path = sandbox.search_path(db)
+    if 0 < terms.options["epsilon"] < LEAST_EPSILON:
+        raise InvalidInput(
+            f"epsilon must be at least {LEAST_EPSILON:g}", hint="With less nothing is left but noise; 0 adds none."
+        )
     with search_path.pinned(db):
         if not db.rows("SELECT FROM pg_roles WHERE rolname = $1", ("text",), (terms.role,)):
             raise InvalidInput(f'role "{terms.role}" does not exist')
@@ -125,10 +131,11 @@ def allow(db: Connection, terms: Terms, base: str | None) -> dict[str, Any]:
         def note(rows: list[LabelledRow]) -> None:
             given.update(label for _, truth in rows for label in labels_of(truth))
 
-        rows = db.run_as(db.current_role(), lambda: _read(db, query, terms.task, terms.labels, note))
+        settings = session_settings.current(db)
+        rows = db.run_as(db.current_role(), lambda: _read(db, query, terms.task, settings, terms.labels, note))
         values = (terms.name, db.current_role(), terms.role, query, terms.task, terms.labels, model.name)
-        types = ("text", "int8", "text", "text", "text", "text[]", "text", "text", "int4", "text")
-        more = (model.wire["digest"], terms.rounds, json.dumps(terms.options))
+        types = ("text", "int8", "text", "text", "text", "text[]", "text", "text", "int4", "text", "text")
+        more = (model.wire["digest"], terms.rounds, json.dumps(terms.options), json.dumps(settings))
         added = run_as_extension_owner(db, lambda: db.rows(_ADD, types, (*values, *more)))
         if not added:
             raise DuplicateObject(
@@ -225,10 +232,16 @@ def _checked(db: Connection, query: str, path: Sequence[str]) -> str:
 
 
 def _read(
-    db: Connection, query: str, task: str, labels: Sequence[str], work: Callable[[list[LabelledRow]], object]
+    db: Connection,
+    query: str,
+    task: str,
+    settings: dict[str, str],
+    labels: Sequence[str],
+    work: Callable[[list[LabelledRow]], object],
 ) -> int:
     """How many rows a checked query of the current role has, each of which `work` was given. Raises InvalidInput."""
-    # Whatever the session that asks has set, the text means what its owner wrote.
+    # Whatever the session that asks has set, the text means what its owner wrote, and is not shown to it.
+    session_settings.apply(db, settings)
     db.execute(sandbox.SAFE_SETTINGS)
     # Again each time: what a view or a table's owner says may have changed.
     checked = sandbox.check(db, [query], ["pg_catalog"])[0]

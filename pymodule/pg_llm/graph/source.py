@@ -109,9 +109,9 @@ class Source:
     def _text(self, name: str) -> str:
         column, dot, other = name.partition(".")
         if not dot or name in self.table.columns:
-            return self.table.text(name)
+            return self.table.text_in_utc(name)
         number = [key.column for key in self.foreign_keys].index(column)
-        return self.foreign_keys[number].columns[other].text(f"j{number}.{quote_ident(other)}")
+        return self.foreign_keys[number].columns[other].text_in_utc(f"j{number}.{quote_ident(other)}")
 
 
 _SOURCE = """

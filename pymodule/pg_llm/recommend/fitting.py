@@ -369,7 +369,7 @@ def _check_privilege(db: Connection, action: str, privilege: str = "UPDATE") -> 
     if not db.rows(query, ("text",), (privilege,))[0]["allowed"]:
         raise InsufficientPrivilege(
             f"permission denied to {action}",
-            hint=f"It takes the {privilege} right on llm.recommender; see 'Security' in the README.",
+            hint=f"GRANT {privilege} ON llm.recommender allows it; the manual's chapter on security says to whom.",
         )
 
 

@@ -102,13 +102,14 @@ class SemanticIndex:
     @property
     def document(self) -> str:
         """The text that is indexed; empty where all columns are NULL or empty."""
-        parts = (f"nullif({self._text(column)}, '')" for column in self.definition.columns)
+        parts = (f"nullif({self.source.text_in_utc(column)}, '')" for column in self.definition.columns)
         return f"concat_ws(E'\\n', {', '.join(parts)})"
 
     @property
     def text_hash(self) -> str:
         """SHA-256 of all that the chunks are made from: the document, and what the template puts beside it."""
-        context = "".join(f" || E'\\x01' || coalesce({self._text(name)}, '')" for name in self.definition.context)
+        texts = map(self.source.text_in_utc, self.definition.context)
+        context = "".join(f" || E'\\x01' || coalesce({text}, '')" for text in texts)
         return f"sha256(convert_to({self.document}{context}, 'UTF8'))"
 
     @property
@@ -116,15 +117,8 @@ class SemanticIndex:
         """What stands beside the chunks as an array of texts: the template's columns, or the one that is the title."""
         definition = self.definition
         title = definition.columns[:1] if definition.template is None and len(definition.columns) > 1 else []
-        values = ", ".join(f"coalesce({self._text(name)}, '')" for name in [*definition.context, *title])
+        values = ", ".join(f"coalesce({self.source.text_in_utc(name)}, '')" for name in [*definition.context, *title])
         return f"ARRAY[{values}]::text[]"
-
-    def _text(self, column: str) -> str:
-        """SQL for a column as text, in whatever time zone the session is."""
-        cell = self.source.cell(column)
-        if self.source.columns[column].name == "timestamp with time zone":
-            return f"({cell} AT TIME ZONE 'UTC')::text || '+00'"
-        return self.source.text(column)
 
     @property
     def keys(self) -> list[str]:
