@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from pg_llm.ask import column_repair, execution
@@ -28,68 +27,57 @@ _NOTHING_FOUND = (
 
 
 def correct(
-    db: Connection, candidates: Sequence[Candidate], scope: Scope, writer: Writer, schema: Schema
-) -> list[Candidate]:
-    """The candidates after at most three rounds of feedback on those that the model wrote.
+    db: Connection,
+    candidates: list[Candidate],
+    scope: Scope,
+    writer: Writer,
+    schema: Schema,
+    is_decided: Callable[[], bool],
+) -> None:
+    """At most three rounds of feedback on what a model wrote, in place, until it is decided what is answered.
 
-    Where most samples agree on a result the others cannot outvote them, and are left as they are. So are those that
-    fail once more in the same way.
+    What fails once more in the same way is left as it is.
     """
-    settled: list[Candidate] = [candidate for candidate in candidates if candidate.source != "model"]
-    open_ = _repaired(db, [candidate for candidate in candidates if candidate.source == "model"], scope, schema)
+    places = [place for place, candidate in enumerate(candidates) if problem(candidate)]
     for _ in range(_MOST_ROUNDS):
-        wrong = [candidate for candidate in open_ if _problem(candidate)]
-        settled += [candidate for candidate in open_ if not _problem(candidate)]
-        if 2 * _most_votes(settled) > writer.samples:
-            return settled + wrong
-        conversations = [_with_feedback(candidate, schema) for candidate in wrong]
-        corrected = writer.correct(conversations) if wrong else []
-        open_, failures = [], []
-        for before, conversation, sql in zip(wrong, conversations, corrected, strict=True):
-            if sql is None or sql == before.sql:
-                settled.append(before)
-            else:
-                open_.append(Candidate(sql, "model", votes=before.votes, conversation=conversation))
-                failures.append(before.failure)
-        if not open_:
-            return settled
-        execution.run(db, open_, scope)
-        tried = list(zip(_repaired(db, open_, scope, schema), failures, strict=True))
-        settled += [after for after, failure in tried if after.failure and after.failure == failure]
-        open_ = [after for after, failure in tried if not after.failure or after.failure != failure]
-    return settled + open_
+        places = [
+            place for place in places if not is_decided() and _correct(db, candidates, place, scope, writer, schema)
+        ]
 
 
-def _most_votes(candidates: Sequence[Candidate]) -> int:
-    """How many samples agree on a result at the most; those whose columns were put right do not count."""
-    votes: Counter[str | None] = Counter()
-    for candidate in candidates:
-        if candidate.source == "model" and candidate.result is not None and not candidate.repaired:
-            votes[candidate.fingerprint()] += candidate.votes
-    return max(votes.values(), default=0)
+def _correct(
+    db: Connection, candidates: list[Candidate], place: int, scope: Scope, writer: Writer, schema: Schema
+) -> bool:
+    """Replace a query by what the model makes of it; whether there is something new to say about that."""
+    before = candidates[place]
+    conversation = _with_feedback(before, schema)
+    sql = writer.correct(conversation)
+    if sql is None or sql == before.sql:
+        return False
+    after = Candidate(sql, "model", votes=before.votes, conversation=conversation)
+    execution.run(db, [after], scope)
+    candidates[place] = after = repaired(db, after, scope, schema)
+    return bool(problem(after)) and not (after.failure and after.failure == before.failure)
 
 
-def _repaired(db: Connection, candidates: Sequence[Candidate], scope: Scope, schema: Schema) -> list[Candidate]:
-    """The candidates, those that fail by a column of another of their tables as they run without that slip."""
-    tried: list[tuple[int, Candidate]] = []
-    for place, candidate in enumerate(candidates):
-        if _MISSING_COLUMN.search(candidate.failure) or _MISSING_TABLE.search(candidate.failure):
-            told = json.loads(models.run_without_model(db, "sql_check", [candidate.sql], purpose="columns")[0])
-            sql = column_repair.repaired(told, schema) if "columns" in told else None
-            if sql is not None:
-                again = replace(candidate, sql=sql, repaired=True, failure="")
-                tried.append((place, again))
-    execution.run(db, [again for _, again in tried], scope)
-    mended = {place: again for place, again in tried if again.result is not None}
-    return [mended.get(place, candidate) for place, candidate in enumerate(candidates)]
+def repaired(db: Connection, candidate: Candidate, scope: Scope, schema: Schema) -> Candidate:
+    """The candidate, or one that runs where it failed by a column of another of its tables."""
+    if _MISSING_COLUMN.search(candidate.failure) or _MISSING_TABLE.search(candidate.failure):
+        told = json.loads(models.run_without_model(db, "sql_check", [candidate.sql], purpose="columns")[0])
+        sql = column_repair.repaired(told, schema) if "columns" in told else None
+        if sql is not None:
+            again = replace(candidate, sql=sql, repaired=True, failure="")
+            execution.run(db, [again], scope)
+            return again if again.result is not None else candidate
+    return candidate
 
 
 def _with_feedback(candidate: Candidate, schema: Schema) -> Conversation:
-    problem = f"That query cannot be the answer: {_problem(candidate)}.{_where_it_is(candidate.failure, schema)}"
+    told = f"That query cannot be the answer: {problem(candidate)}.{_where_it_is(candidate.failure, schema)}"
     return [
         *candidate.conversation,
         {"role": "assistant", "content": candidate.sql},
-        {"role": "user", "content": f"{problem}\nWrite only the SQL."},
+        {"role": "user", "content": f"{told}\nWrite only the SQL."},
     ]
 
 
@@ -103,7 +91,7 @@ def _where_it_is(failure: str, schema: Schema) -> str:
     return f" {name} is a column of: {', '.join(tables)}." if tables else f" No table has a column {name}."
 
 
-def _problem(candidate: Candidate) -> str:
+def problem(candidate: Candidate) -> str:
     """What to tell the model about its query; empty if it may be right."""
     if candidate.result is None:
         return candidate.failure
