@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import replace
 
 from pg_llm.ask import column_repair, execution
@@ -18,7 +17,6 @@ from pg_llm.ask.writer import Conversation, Writer
 from pg_llm.database import models
 from pg_llm.database.connection import Connection
 
-_MOST_ROUNDS = 3
 _MISSING_COLUMN = re.compile(r"column (\S+) does not exist")
 _MISSING_TABLE = re.compile(r"missing FROM-clause entry")
 _NOTHING_FOUND = (
@@ -26,38 +24,15 @@ _NOTHING_FOUND = (
 )
 
 
-def correct(
-    db: Connection,
-    candidates: list[Candidate],
-    scope: Scope,
-    writer: Writer,
-    schema: Schema,
-    is_decided: Callable[[], bool],
-) -> None:
-    """At most three rounds of feedback on what a model wrote, in place, until it is decided what is answered.
-
-    What fails once more in the same way is left as it is.
-    """
-    places = [place for place, candidate in enumerate(candidates) if problem(candidate)]
-    for _ in range(_MOST_ROUNDS):
-        places = [
-            place for place in places if not is_decided() and _correct(db, candidates, place, scope, writer, schema)
-        ]
-
-
-def _correct(
-    db: Connection, candidates: list[Candidate], place: int, scope: Scope, writer: Writer, schema: Schema
-) -> bool:
-    """Replace a query by what the model makes of it; whether there is something new to say about that."""
-    before = candidates[place]
-    conversation = _with_feedback(before, schema)
+def correct(db: Connection, candidate: Candidate, scope: Scope, writer: Writer, schema: Schema) -> Candidate | None:
+    """What the model makes of its query once it is told what is wrong with it; None where it repeats it."""
+    conversation = _with_feedback(candidate, schema)
     sql = writer.correct(conversation)
-    if sql is None or sql == before.sql:
-        return False
-    after = Candidate(sql, "model", votes=before.votes, conversation=conversation)
+    if sql is None or sql == candidate.sql:
+        return None
+    after = Candidate(sql, "model", votes=candidate.votes, conversation=conversation)
     execution.run(db, [after], scope)
-    candidates[place] = after = repaired(db, after, scope, schema)
-    return bool(problem(after)) and not (after.failure and after.failure == before.failure)
+    return repaired(db, after, scope, schema)
 
 
 def repaired(db: Connection, candidate: Candidate, scope: Scope, schema: Schema) -> Candidate:

@@ -124,12 +124,12 @@ def test_a_query_that_fails_is_told_and_written_anew(library: Any, writes: Any) 
     assert "there is no table scale that you may ask about" in second[2]["content"]
 
 
-def test_feedback_ends_after_three_rounds(library: Any, writes: Any) -> None:
-    conversations = writes(*[f"SELECT 1 FROM nowhere_{number}" for number in (1, 1, 1, 2, 3, 4, 5)])
+def test_feedback_ends_after_two_rounds(library: Any, writes: Any) -> None:
+    conversations = writes(*[f"SELECT 1 FROM nowhere_{number}" for number in (1, 1, 1, 2, 3, 4)])
     row = answering.answer(library, ODD, None, "writer")
     assert row["rows"] is None
     assert "what the model wrote was not run: there is no table nowhere_" in row["reason"]
-    assert len(conversations) == 6
+    assert len(conversations) == 5
 
 
 def test_feedback_ends_where_a_query_fails_in_the_same_way_again(library: Any, writes: Any) -> None:
