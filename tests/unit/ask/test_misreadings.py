@@ -34,6 +34,11 @@ def test_a_verb_that_a_question_ends_with_is_no_empty_word(question: str) -> Non
     [
         ("Which products do we offer?", "SELECT name FROM products"),
         ("How many orders were placed?", "SELECT count(*) FROM orders"),
+        (
+            "Which customers have never placed a single order?",
+            "SELECT name FROM customers WHERE NOT EXISTS (SELECT FROM orders"
+            " WHERE orders.customer_id = customers.customer_id)",
+        ),
         ("How many customers do we serve?", "SELECT count(*) FROM customers"),
         ("Which customers are located in Ulm?", "SELECT name FROM customers WHERE city = 'Ulm'"),
     ],

@@ -64,17 +64,13 @@ class Joins:
         said = [
             min(words_of_condition(one))
             for one in form.where
-            if isinstance(one.term, Column)
-            and one.op in _TIMES
-            and one.term.table == form.main
-            and self.schema.column(one.term.ref).kind == "date"
+            if one.op in _TIMES and isinstance(one.term, Column) and self.schema.column(one.term.ref).kind == "date"
         ]
-        for condition in related:
-            inside = [table for one in condition.inner for table in one.reads()]
-            edges = self.tree([form.main, *condition.reads(), *inside])
+        for condition in related if said else ():
+            edges = self.tree([form.main, *condition.reads(), *(t for one in condition.inner for t in one.reads())])
             tables = {end for edge in edges for end in (edge.source, edge.target)} - {form.main}
             dated = any(column.kind == "date" for table in tables for column in self.schema.tables[table].columns)
-            if dated and any(place > min(words_of_condition(condition), default=place) for place in said):
+            if dated and max(said) > min(words_of_condition(condition), default=max(said)):
                 raise Unwritable("a time that may be that of other rows")
 
     def grouped(self, main: int, related: Sequence[Condition]) -> Iterator[Condition]:

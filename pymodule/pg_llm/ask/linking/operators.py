@@ -76,7 +76,7 @@ direction desc: descending order, in decreasing order, order from highest to low
   highest number first, largest number first, largest first, biggest first
 direction asc: order alphabetically, sorted alphabetically, in alphabetical order, ascending order, ascending, in
   ascending order, from lowest to highest, lowest first, alphabetically, asc, lowest number first, smallest first
-not: no, not, without, without any, never, not a single, have no, do not have, do not have any, not any,
+not: no, not, without, without any, never, have no, do not have, do not have any, not any,
   lack, not yet, with no, have not, none, no longer
 except: except, except for, excluding, exclude, other than, apart from
 ratio 100: percentage of, percent of, percentage, percent, what percentage of, what percent of,

@@ -50,10 +50,12 @@ def _without_value(clause: Clause, index: int, node: Node, following: Node) -> b
 
 
 def _is_about(clause: Clause, date: Node) -> bool:
-    """True if the rows that have the date are named, or called after its verb."""
-    if any(node.kind == "table" and node.ref[0] == date.ref[0] for node in clause.nodes):
+    """True if rows that have the date, or ones that they reference, are named, or they are called after its verb."""
+    _, *named = dict.fromkeys(node.ref[0] for node in clause.nodes if node.kind == "table")
+    table = date.ref[0]
+    if any(other == table or clause.schema.reference_edge(table, other) for other in named):
         return True
-    roots = {names.root(word) for word in clause.schema.tables[date.ref[0]].words}
+    roots = {names.root(word) for word in clause.schema.tables[table].words}
     return any(names.root(clause.tokens[place].stem) in roots for place in date.words)
 
 
