@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 import psycopg
 from faulty_endpoint import FaultyEndpoint, Reply, Request, chat
 from nl2sql import Question, expanded
-from pg_llm.ask import calibration, candidates, context, voting
+from pg_llm.ask import calibration, context, voting
 from pg_llm.ask.candidates import Proposal
 from pg_llm.database import sandbox, search_path
 from pg_llm.database.psycopg_connection import PsycopgConnection
@@ -94,7 +94,7 @@ def alone(model: str) -> Proposer:
             writer = calibration.find_writer(own, model)
             assert writer is not None
             gathered, scope = context.gather(own, question.text, None, path, 3)
-            proposal = Proposal(candidates.written(gathered, writer, range(writer.samples)), gathered.linked)
+            proposal = Proposal([], gathered.linked)
             outcome = voting.settle(own, gathered, scope, proposal, writer, _THRESHOLD)
         return outcome.sql, outcome.result is not None and outcome.confidence >= _THRESHOLD, outcome.confidence
 

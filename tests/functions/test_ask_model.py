@@ -69,7 +69,8 @@ def test_a_wrong_query_is_mended_and_agreement_answers(shop: psycopg.Connection,
 
 
 def test_what_the_other_samples_outvote_is_not_sent_back(shop: psycopg.Connection, endpoint: FaultyEndpoint) -> None:
-    samples(endpoint, *["SELECT avg(grams) FROM loaf"] * 2, "SELECT avg(weight) FROM loaf")
+    right = "SELECT avg(grams) FROM loaf"
+    samples(endpoint, right, "SELECT avg(weight) FROM loaf", right)
     row = ask(shop)
     assert row["rows"] == [{"avg": 700.0}]
     assert "2 of 3 samples" in row["reason"]

@@ -69,6 +69,13 @@ def test_weights_are_mapped(model: LlamaGeneration) -> None:
     assert str(file.resolve()) in Path(f"/proc/{child(model)}/maps").read_text()
 
 
+def test_sql_ends_with_its_statement(model: LlamaGeneration) -> None:
+    question = asked("Which is the largest city?")
+    window = model.prompt(question, Sampling(20, is_sql=True))
+    assert window.tokens.body["stop"] == [";\n"]
+    assert "stop" not in model.prompt(question, Sampling(20)).tokens.body
+
+
 def test_the_same_prompt_gives_the_same_text(model: LlamaGeneration) -> None:
     for sampling in (Sampling(20), Sampling(20, temperature=0.9, seed=3), Sampling(20, 0.9, 2**32 - 1)):
         first, second = (model.forward([model.prompt(STORY, sampling)])[0] for _ in range(2))

@@ -197,4 +197,4 @@ def _best_outcome(
     # Where a question like it was taught, a person has said what answers it.
     if causality.asks_for_effect(gathered.question) and not gathered.examples:
         return voting.no_outcome(gathered.question, scope, causality.REASON)
-    return voting.settle(db, gathered, scope, candidates.propose(gathered, writer, threshold), writer, threshold)
+    return voting.settle(db, gathered, scope, candidates.propose(gathered), writer, threshold)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from pg_llm import settings
-from pg_llm.ask import candidates, context, correction, execution, voting
+from pg_llm.ask import context, correction, execution, sampling, voting
 from pg_llm.ask.candidates import Candidate
 from pg_llm.ask.reliability import Reliability
+from pg_llm.ask.sampling import Samples
 from pg_llm.ask.writer import Writer
 from pg_llm.database import models, progress, sandbox, search_path
 from pg_llm.database.connection import Connection
@@ -92,14 +93,21 @@ def _ask_without_example(
     execution.run(db, [expected], scope)
     if expected.result is None:
         return None
-    written = candidates.written(gathered, writer, range(writer.samples))
-    execution.run(db, written, scope)
-    written = correction.correct(db, written, scope, writer, gathered.schema)
-    groups = voting.group_results(written, gathered.linked, gathered.schema, writer)
+    samples = Samples(writer.samples)
+    sampling.draw(db, gathered, scope, writer, samples, lambda: not samples.left and _is_outvoted(samples, writer))
+    groups = voting.group_results(samples.candidates, gathered.linked, gathered.schema, writer)
     if not groups:
         return 0, False
     chosen = max(groups, key=lambda group: group.votes)
     return chosen.votes, chosen.best.fingerprint() == expected.fingerprint()
+
+
+def _is_outvoted(samples: Samples, writer: Writer) -> bool:
+    """True if most samples agree on a result, so that no correction of the others counts."""
+    votes: Counter[str | None] = Counter()
+    for one in samples.candidates:
+        votes[one.fingerprint()] += 0 if correction.problem(one) or one.repaired else one.votes
+    return 2 * max(votes.values(), default=0) > writer.samples
 
 
 def sample_row_count(db: Connection) -> int:

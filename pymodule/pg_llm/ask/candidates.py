@@ -1,25 +1,23 @@
-"""The second stage: propose candidate queries by taught questions, the grammar, and a generation model."""
+"""The second stage: propose candidate queries by taught questions and by the grammar."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from pg_llm.ask import prompt, taught_examples
+from pg_llm.ask import taught_examples
 from pg_llm.ask.context import Context
 from pg_llm.ask.grammar import synthesis
 from pg_llm.ask.grammar.synthesis import Interpretation
 from pg_llm.ask.mention import LinkedQuestion
 from pg_llm.ask.taught_examples import Example
-from pg_llm.ask.writer import Conversation, Writer
+from pg_llm.ask.writer import Conversation
 from pg_llm.database.sandbox import ValidatedQuery
 from pg_llm.database.select import Result
-from pg_llm.errors import Error
 
 # Scores of taught SQL, unchanged and adapted.
 _SAME_SCORE, _ADAPTED_SCORE = 0.99, 0.9
@@ -55,25 +53,21 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """The candidates, the question as the grammar read it, why readings have no query, and what failed meanwhile.
+    """The candidates, the question as the grammar read it, and why readings have no query.
 
-    `before` is the question that a follow-up is about as well, where it is no whole one itself; `samples` is how many a
-    model was asked for.
+    `before` is the question that a follow-up is about as well, where it is no whole one itself.
     """
 
     candidates: Sequence[Candidate]
     linked: LinkedQuestion
     reasons: Sequence[str] = ()
-    note: str = ""
     before: str = ""
-    samples: int = 0
 
 
-def propose(context: Context, writer: Writer | None, threshold: float) -> Proposal:
-    """Candidates from every source; a model that fails is noted, and the others go on without it.
+def propose(context: Context) -> Proposal:
+    """The queries of taught questions and of the grammar.
 
-    Where a taught query or the grammar is sure, a model is asked for its likeliest query alone. A choice between
-    readings is a taught query; a follow-up that is no whole question is left to the model.
+    A choice between readings is a taught query; a follow-up that is no whole question is left to a model.
     """
     if context.chosen is not None:
         chosen = Interpretation(context.chosen, _SAME_SCORE, (), ("the reading that was chosen",))
@@ -86,28 +80,8 @@ def propose(context: Context, writer: Writer | None, threshold: float) -> Propos
         taught = (_taught_candidate(context.question, example) for example in context.examples)
         proposed = [candidate for candidate in taught if candidate is not None]
         proposed += [Candidate(one.sql, "grammar", one.score, interpretation=one) for one in reading.interpretations]
-    note, samples = "", 0
-    if writer is not None:
-        samples = 1 if any(one.score >= threshold for one in proposed) else writer.samples
-        try:
-            proposed += written(context, writer, range(samples))
-        except Error as error:
-            # It is not asked again for this question.
-            note, samples = failure_note(writer, error), writer.samples
     before = "" if context.before is None else context.before.question
-    return Proposal(proposed, context.linked, reasons, note, before, samples)
-
-
-def written(context: Context, writer: Writer, samples: range) -> list[Candidate]:
-    """What a model writes in these of its samples, equal queries once."""
-    conversation = [{"role": "user", "content": prompt.build_prompt(context)}]
-    queries = writer.write(conversation, samples) if context.schema.tables else []
-    return [Candidate(sql, "model", votes=votes, conversation=conversation) for sql, votes in Counter(queries).items()]
-
-
-def failure_note(writer: Writer, error: Error) -> str:
-    """What to say of a model that failed."""
-    return f'the model "{writer.model.name}" wrote nothing: {error.message}'
+    return Proposal(proposed, context.linked, reasons, before)
 
 
 def _taught_candidate(question: str, example: Example) -> Candidate | None:

@@ -64,7 +64,8 @@ _ASKS_LIMIT = re.compile(
     re.I,
 )
 _ASKS_COUNT = re.compile(
-    rf"{_COUNT.pattern}|{_SHARE.pattern}|{_SUPERLATIVE.pattern}|{_EACH.pattern}|{_AVERAGE.pattern}|number|total|times|frequent|any\b|量|数",
+    rf"{_COUNT.pattern}|{_SHARE.pattern}|{_SUPERLATIVE.pattern}|{_EACH.pattern}|{_AVERAGE.pattern}"
+    r"|number|total|times|frequent|any\b|量|数|有多少|多少(?=[^钱?\uff1f])",
     re.I,
 )
 _LITERAL = re.compile(r"'((?:[^']|'')*)'")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import comb
 
 # Assumed of a model that nobody measured: where all samples agree, where most do, and else.
 _UNANIMOUS, _MAJORITY, _SCATTERED = 0.8, 0.65, 0.4
@@ -22,10 +23,27 @@ class Reliability:
 
     measured: Mapping[int, tuple[int, int]] = field(default_factory=dict)
 
-    def confidence(self, agreeing: int, samples: int) -> float:
-        """The probability that a result is right which so many samples agree on: the mean of its posterior."""
-        asked, right = self.measured.get(agreeing, (0, 0))
-        return (right + _ASSUMPTION_WEIGHT * assumed(agreeing, samples)) / (asked + _ASSUMPTION_WEIGHT)
+    def confidence(self, agreeing: int, samples: int, left: int = 0) -> float:
+        """The probability that a result is right which so many samples agree on: the mean of its posterior.
+
+        Where most agree before all were asked for, it is that of how many would agree in all, each weighed by how often
+        it was seen and how likely it then begins so: the hypergeometric distribution, as their order tells nothing.
+        """
+        left = left if 2 * agreeing > samples else 0
+        drawn = samples - left
+        weights = {
+            total: comb(total, agreeing) * comb(samples - total, drawn - agreeing) * self._weight(total)
+            for total in range(agreeing, agreeing + left + 1)
+        }
+        shares = (weight * self._share(total, samples) for total, weight in weights.items())
+        return sum(shares) / sum(weights.values())
+
+    def _weight(self, agreeing: int) -> float:
+        return self.measured.get(agreeing, (0, 0))[0] + _ASSUMPTION_WEIGHT
+
+    def _share(self, agreeing: int, samples: int) -> float:
+        right = self.measured.get(agreeing, (0, 0))[1]
+        return (right + _ASSUMPTION_WEIGHT * assumed(agreeing, samples)) / self._weight(agreeing)
 
 
 def assumed(agreeing: int, samples: int) -> float:

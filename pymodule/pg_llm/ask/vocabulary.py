@@ -8,7 +8,8 @@ ABBREVIATIONS = dict(
     for entry in """
     num number, no number, nr number, nbr number, cnt count, qty quantity, amt amount, dept department,
     emp employee, cust customer, addr address, desc description, descr description, avg average, pct percent,
-    dob birth date, yr year, tel phone, ph phone, img image, acct account, acc account, prod product, cat category,
+    dob birth date, fst first, lst last, yr year, tel phone, ph phone, img image, acct account, acc account,
+    prod product, cat category,
     org organization, mgr manager, msg message, txn transaction, tx transaction, dt date, ts time, tm time, nm name,
     fname first name, lname last name, mname middle name, pos position, ref reference, bal balance, loc location,
     info information, doc doctor, temp temperature, max maximum, min minimum, tot total, ccy currency, ctry country,

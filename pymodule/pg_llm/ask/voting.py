@@ -10,10 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pg_llm.ask import candidates, correction, coverage, execution, explanation, operations
-from pg_llm.ask.candidates import Candidate, Proposal, comparable, failure_note
+from pg_llm.ask import correction, coverage, execution, explanation, operations, sampling
+from pg_llm.ask.candidates import Candidate, Proposal, comparable
 from pg_llm.ask.context import Context, Scope
 from pg_llm.ask.mention import LinkedQuestion
+from pg_llm.ask.sampling import Samples
 from pg_llm.ask.schema import Schema
 from pg_llm.ask.writer import Writer
 from pg_llm.database.connection import Connection
@@ -107,13 +108,22 @@ def settle(
     """Run the candidates and choose the best one; excluded tables and a model that failed are always told."""
     tried = _most_likely(proposal.candidates)
     execution.run(db, tried, scope)
-    notes = [scope.selection.exclusion_note, proposal.note]
+    notes = [scope.selection.exclusion_note]
+    samples = Samples(writer.samples if writer is not None else 0)
     if writer is not None:
         try:
-            tried = _ask_on(db, tried, proposal, context, scope, writer, threshold)
+            sampling.draw(
+                db,
+                context,
+                scope,
+                writer,
+                samples,
+                lambda: _is_decided(tried, samples, proposal, context.schema, writer, threshold),
+            )
         except Error as error:
-            notes.append(failure_note(writer, error))
-    outcome = _vote(tried, proposal, context.schema, writer, threshold)
+            wrote = "no more" if samples.candidates else "nothing"
+            notes.append(f'the model "{writer.model.name}" wrote {wrote}: {error.message}')
+    outcome = _vote([*samples.candidates, *tried], proposal, context.schema, writer, threshold, samples.left)
     outcome.explanation = explanation.join(outcome.explanation, *notes)
     outcome.doubt = explanation.join(outcome.doubt, *notes)
     outcome.assumptions = [*context.assumptions, *outcome.assumptions]
@@ -121,44 +131,33 @@ def settle(
     return outcome
 
 
-def _ask_on(
-    db: Connection,
-    tried: list[Candidate],
+def _is_decided(
+    tried: Sequence[Candidate],
+    samples: Samples,
     proposal: Proposal,
-    context: Context,
-    scope: Scope,
+    schema: Schema,
     writer: Writer,
     threshold: float,
-) -> list[Candidate]:
-    """The candidates with those of a model's other samples and corrections, as far as its first one leaves doubt.
+) -> bool:
+    """True if nothing more that a model writes is likely to change what is answered.
 
-    A sure reading that the likeliest query confirms needs no more votes, and where one stands against the votes no
-    query is mended.
+    A taught query stands. A sure reading of the grammar needs one sample that confirms it, and no query is mended
+    against it. A majority of the samples stands where its confidence suffices, and falls where its words are in doubt;
+    else it must be out of reach.
     """
-
-    def chosen() -> Group | None:
-        groups = group_results(tried, proposal.linked, context.schema, writer, proposal.before)
-        if groups:
-            _weigh_conflict(groups, threshold)
-        return max(groups, key=_rank, default=None)
-
-    best = chosen()
-    if best is not None and best.own >= threshold and (best.votes or best.holds("taught")):
-        return tried
-    known = {candidate.sql: candidate for candidate in tried if candidate.source == "model"}
-    added = []
-    left = range(proposal.samples, writer.samples)
-    for other in candidates.written(context, writer, left) if left else ():
-        if other.sql in known:
-            known[other.sql].votes += other.votes
-        else:
-            added.append(other)
-    execution.run(db, added, scope)
-    tried = [*tried, *added]
-    best = chosen()
-    if best is not None and best.own >= threshold:
-        return tried
-    return correction.correct(db, tried, scope, writer, context.schema)
+    everything = [*samples.candidates, *tried]
+    groups = group_results(everything, proposal.linked, schema, writer, proposal.before, samples.left)
+    if groups:
+        _weigh_conflict(groups, threshold)
+        best = max(groups, key=_rank)
+        if best.own >= threshold:
+            return best.holds("taught") or best.votes > 0 or not samples.left
+        if best.confidence >= threshold:
+            return not correction.problem(best.best)
+    of_model = max(groups, key=lambda group: group.votes, default=Group([]))
+    if 2 * of_model.votes > writer.samples and of_model.doubts:
+        return True
+    return 2 * (of_model.votes + samples.open_votes) <= writer.samples
 
 
 def _most_likely(candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -169,12 +168,17 @@ def _most_likely(candidates: Iterable[Candidate]) -> list[Candidate]:
 
 
 def _vote(
-    tried: Sequence[Candidate], proposal: Proposal, schema: Schema, writer: Writer | None, threshold: float
+    tried: Sequence[Candidate],
+    proposal: Proposal,
+    schema: Schema,
+    writer: Writer | None,
+    threshold: float,
+    left: int,
 ) -> Outcome:
-    """Choose the surest group of candidates with the same result."""
+    """Choose the surest group of candidates with the same result; so many samples are not asked for."""
     linked = proposal.linked
     doubt = explanation.doubt(linked, proposal.reasons, tried)
-    groups = group_results(tried, linked, schema, writer, proposal.before)
+    groups = group_results(tried, linked, schema, writer, proposal.before, left)
     if not groups:
         valid = (candidate.validated.sql for candidate in tried if candidate.validated is not None)
         return Outcome(next(valid, None), 0.0, None, "", doubt, linked.chinese)
@@ -195,7 +199,7 @@ def _vote(
         best.validated.sql,
         round(chosen.confidence, 3),
         best.result,
-        _explain(best, chosen, sum(len(group.members) for group in groups), writer, read),
+        _explain(best, chosen, sum(len(group.members) for group in groups), writer, left, read),
         doubt or "no reading is sure enough",
         linked.chinese,
         alternatives,
@@ -206,11 +210,16 @@ def _vote(
 
 
 def group_results(
-    tried: Sequence[Candidate], linked: LinkedQuestion, schema: Schema, writer: Writer | None, before: str = ""
+    tried: Sequence[Candidate],
+    linked: LinkedQuestion,
+    schema: Schema,
+    writer: Writer | None,
+    before: str = "",
+    left: int = 0,
 ) -> list[Group]:
     """Candidates that ran, grouped by their results, with the confidences of each source by itself.
 
-    `before` is the question that a follow-up is about as well.
+    `before` is the question that a follow-up is about as well; so many samples are `left`, and not asked for.
     """
     successful = [candidate for candidate in tried if candidate.result is not None and candidate.validated is not None]
     by_result: dict[str | None, Group] = {}
@@ -225,7 +234,7 @@ def group_results(
         if written and writer is not None:
             # Who names columns of the wrong tables is as likely to join the wrong ones in each sample.
             group.votes = sum(member.votes for member in written if not member.repaired) or 1
-            group.model = writer.reliability.confidence(group.votes, writer.samples)
+            group.model = writer.reliability.confidence(group.votes, writer.samples, left)
             group.doubts = min((_doubts(member, linked, schema, before) for member in written), key=len)
             group.model = _doubted(group.model) if group.doubts else group.model
     return list(by_result.values())
@@ -315,13 +324,15 @@ def _weight(candidates: Iterable[Candidate], score: float) -> float:
     return sum((candidate.score / score) ** _DISAGREEMENT_EXPONENT for candidate in candidates)
 
 
-def _explain(best: Candidate, chosen: Group, total: int, writer: Writer | None, read: Sequence[tuple[str, str]]) -> str:
+def _explain(
+    best: Candidate, chosen: Group, total: int, writer: Writer | None, left: int, read: Sequence[tuple[str, str]]
+) -> str:
     if best.source == "taught":
         return "as chosen" if best.interpretation is not None else "as taught by llm_teach()"
     agreement = f"{len(chosen.members)} of {total} queries tried agree" if total > 1 else ""
     source = ""
     if chosen.votes and writer is not None:
         known = "measured" if writer.reliability.measured else "assumed, llm_calibrate_ask() measures it"
-        said = f'{chosen.votes} of {writer.samples} samples of the model "{writer.model.name}"'
+        said = f'{chosen.votes} of {writer.samples - left} samples of the model "{writer.model.name}"'
         source = f"{said} agree on this result (confidence {known})"
     return explanation.join(source, *(f"“{phrase}” read as {meaning}" for phrase, meaning in read), agreement)

@@ -37,7 +37,7 @@ _cached = lru_cache(maxsize=1 << 15)
 _VOWELS = frozenset("aeiou")
 _SHORTEST_COMPOUND = 4
 # How much of a word an abbreviation must keep: of its letters as a prefix, of its consonants otherwise.
-_LEAST_PREFIX, _LEAST_CONSONANTS = 0.4, 0.6
+_LEAST_PREFIX, _LEAST_CONSONANTS = 0.4, 0.65
 # Scores of an abbreviation that keeps little of a word, and of one that keeps nearly all.
 _LEAST_ABBREVIATION_SCORE, _MOST_ABBREVIATION_SCORE = 0.72, 0.92
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pg_llm.ask import prompt
@@ -25,16 +24,15 @@ class Writer:
     samples: int
     reliability: Reliability
 
-    def write(self, conversation: Conversation, samples: range) -> list[str]:
-        """The queries of these samples, the likeliest being number 0, without those that hold no SELECT."""
-        temperatures = [_TEMPERATURE if number else 0.0 for number in samples]
-        return [sql for sql in self._run([conversation], temperatures)[0] if sql is not None]
+    def write(self, conversation: Conversation, number: int) -> str | None:
+        """The query of a sample, the likeliest being number 0; None if it holds no SELECT."""
+        return self._run(conversation, _TEMPERATURE if number else 0.0, number)
 
-    def correct(self, conversations: Sequence[Conversation]) -> list[str | None]:
-        """One query for each conversation, whose last message says what is wrong with the last query."""
-        return [written[0] for written in self._run(conversations, [0.0])]
+    def correct(self, conversation: Conversation) -> str | None:
+        """The query after a conversation whose last message says what is wrong with the last query."""
+        return self._run(conversation, 0.0, 0)
 
-    def _run(self, conversations: Sequence[Conversation], temperatures: list[float]) -> list[list[str | None]]:
-        texts = [json.dumps(conversation) for conversation in conversations]
-        outputs = self.model.run("sql_writing", texts, max_tokens=_MOST_TOKENS, temperatures=temperatures)
-        return [[prompt.first_statement(text) for text in json.loads(output)] for output in outputs]
+    def _run(self, conversation: Conversation, temperature: float, seed: int) -> str | None:
+        options = {"max_tokens": _MOST_TOKENS, "temperature": temperature, "seed": seed}
+        (written,) = self.model.run("sql_writing", [json.dumps(conversation)], **options)
+        return prompt.first_statement(written)

@@ -59,6 +59,9 @@ def test_operations_that_are_missing(question: str, sql: str, missing: list[str]
         ("Which customers are there?", COUNT, ["count"]),
         ("北京的客户", LIST + " WHERE city = '北京市'", []),
         ("所有客户", LIST + " WHERE city = '上海'", ["'上海'"]),
+        ("2025年创建了多少工单？", "SELECT count(*) FROM work_order WHERE year = 2025", []),
+        ("没有开过药的挂号有多少？", COUNT, []),
+        ("张伟的电话是多少？", "SELECT count(*) FROM owner WHERE name = '张伟'", ["count"]),
     ],
 )
 def test_what_nobody_asked_for(question: str, sql: str, unasked: list[str]) -> None:

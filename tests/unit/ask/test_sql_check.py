@@ -128,13 +128,11 @@ def test_a_name_may_be_a_with_query_or_a_table() -> None:
     assert [(each["schema"], each["name"]) for each in result["relations"]] == [(None, "b"), ("s", "a")]  # type: ignore[attr-defined]
 
 
-def test_sql_is_written_at_each_temperature() -> None:
+def test_sql_is_the_next_turn_of_a_conversation() -> None:
     model = EchoEngine("generation")
-    options = {"temperatures": (0.0, 0.6), "max_tokens": 9}
-    (written,) = run(
-        sql_writing.prepare(model, [json.dumps([{"role": "user", "content": "Question: x\nSELECT 1"}])], options), model
-    )  # type: ignore[arg-type]
-    assert json.loads(written) == ["SELECT 1", "SELECT 1"]
+    options = {"temperature": 0.6, "seed": 1, "max_tokens": 9}
+    conversation = json.dumps([{"role": "user", "content": "Question: x\nSELECT 1"}])
+    assert run(sql_writing.prepare(model, [conversation], options), model) == ["SELECT 1"]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

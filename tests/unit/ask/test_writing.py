@@ -29,7 +29,7 @@ def writes(library: Any, host: EchoHost) -> Callable[..., list[Conversation]]:
 
         def answer(inputs: Sequence[str], options: dict[str, Any]) -> list[str]:
             conversations.extend(json.loads(text) for text in inputs)
-            return [json.dumps([_next(left) for _ in options["temperatures"]]) for _ in inputs]
+            return [_next(left) for _ in inputs]
 
         host.answers["sql_writing"] = answer
         return conversations
@@ -47,13 +47,60 @@ def _next(left: list[str]) -> str:
 
 def test_samples_that_agree_answer_what_the_grammar_cannot(library: Any, writes: Any) -> None:
     assert answering.answer(library, ODD, None, None)["rows"] is None
-    (conversation,) = [writes("SELECT avg(pages) FROM book")]
+    conversations = writes("SELECT avg(pages) FROM book")
+    row = answering.answer(library, ODD, None, "writer")
+    assert row["rows"] == [{"answer": 7}]
+    # One in four such beginnings ends with a third that disagrees.
+    assert row["confidence"] == pytest.approx(0.25 * assumed(2, 3) + 0.75 * assumed(3, 3), abs=0.001)
+    assert '2 of 2 samples of the model "writer" agree' in row["reason"]
+    assert "llm_calibrate_ask() measures it" in row["reason"]
+    assert len(conversations) == 2
+
+
+def test_all_samples_are_asked_for_where_more_confidence_is_wanted(library: Any, writes: Any) -> None:
+    library.settings["llm.ask_threshold"] = "0.78"
+    conversations = writes("SELECT avg(pages) FROM book")
     row = answering.answer(library, ODD, None, "writer")
     assert row["rows"] == [{"answer": 7}]
     assert row["confidence"] == pytest.approx(assumed(3, 3))
     assert '3 of 3 samples of the model "writer" agree' in row["reason"]
-    assert "llm_calibrate_ask() measures it" in row["reason"]
-    assert len(conversation) == 1
+    assert len(conversations) == 3
+
+
+def test_samples_that_are_left_count_as_they_were_measured(library: Any, writes: Any) -> None:
+    measured = [{"agreeing": 2, "asked": 30, "right": 30}, {"agreeing": 3, "asked": 30, "right": 0}]
+    library.answer("FROM llm.ask_calibration", measured)
+    conversations = writes("SELECT avg(pages) FROM book")
+    assert answering.answer(library, ODD, None, "writer")["rows"] is None
+    assert len(conversations) == 3
+    begun = Reliability({2: (10, 10), 3: (10, 0)})
+    assert begun.confidence(2, 3, 1) == pytest.approx(begun.confidence(2, 3) / 4 + begun.confidence(3, 3) * 3 / 4)
+    assert Reliability({3: (28, 28)}).confidence(2, 3, 1) > 0.95
+
+
+def test_one_sample_confirms_what_the_grammar_is_sure_of(library: Any, writes: Any) -> None:
+    alone = answering.suggest_sql(library, BOOKS, None, None)["confidence"]
+    conversations = writes("SELECT count(bid) FROM book", "SELECT 1 FROM nowhere")
+    assert answering.suggest_sql(library, BOOKS, None, "writer")["confidence"] == alone
+    assert len(conversations) == 1
+    conversations = writes("SELECT 1 FROM nowhere", "SELECT 2 FROM nowhere")
+    assert answering.suggest_sql(library, BOOKS, None, "writer")["confidence"] == alone
+    # All samples fail, and none is mended against it.
+    assert len(conversations) == 3
+
+
+def test_a_taught_question_needs_no_model(library: Any, writes: Any) -> None:
+    library.answer("FROM llm.taught", [{"question": ODD, "sql": "SELECT avg(pages) FROM public.book", "near": 1.0}])
+    conversations = writes("SELECT 1")
+    assert answering.answer(library, ODD, None, "writer")["rows"] == [{"answer": 7}]
+    assert not conversations
+
+
+def test_nothing_is_mended_where_no_majority_can_come_of_it(library: Any, writes: Any) -> None:
+    library.results = {"max(pages)": [[9]], "min(pages)": [[1]]}
+    conversations = writes("SELECT max(pages) FROM book", "SELECT min(pages) FROM book", "SELECT avg(pages) FROM book")
+    assert answering.answer(library, ODD, None, "writer")["rows"] is None
+    assert len(conversations) == 3
 
 
 def test_two_of_three_that_agree_suffice_and_one_does_not(library: Any, writes: Any) -> None:
@@ -70,24 +117,25 @@ def test_a_query_that_fails_is_told_and_written_anew(library: Any, writes: Any) 
     conversations = writes(*["SELECT weight FROM scale"] * 3, "SELECT avg(pages) FROM book")
     row = answering.answer(library, ODD, None, "writer")
     assert row["rows"] == [{"answer": 7}]
-    first, second = conversations
+    first, *_, second = conversations
+    assert len(conversations) == 4
     assert [message["role"] for message in second] == ["user", "assistant", "user"]
     assert second[:1] == first
     assert "there is no table scale that you may ask about" in second[2]["content"]
 
 
-def test_feedback_ends_after_three_rounds(library: Any, writes: Any) -> None:
-    conversations = writes(*[f"SELECT 1 FROM nowhere_{number}" for number in (1, 1, 1, 2, 3, 4, 5)])
+def test_feedback_ends_after_two_rounds(library: Any, writes: Any) -> None:
+    conversations = writes(*[f"SELECT 1 FROM nowhere_{number}" for number in (1, 1, 1, 2, 3, 4)])
     row = answering.answer(library, ODD, None, "writer")
     assert row["rows"] is None
     assert "what the model wrote was not run: there is no table nowhere_" in row["reason"]
-    assert len(conversations) == 4
+    assert len(conversations) == 5
 
 
 def test_feedback_ends_where_a_query_fails_in_the_same_way_again(library: Any, writes: Any) -> None:
     conversations = writes(*[f"SELECT {number} FROM nowhere" for number in (1, 1, 1, 2, 3)])
     answering.answer(library, ODD, None, "writer")
-    assert len(conversations) == 2
+    assert len(conversations) == 4
 
 
 def test_a_model_that_repeats_itself_is_not_asked_again(library: Any, writes: Any) -> None:
@@ -95,7 +143,7 @@ def test_a_model_that_repeats_itself_is_not_asked_again(library: Any, writes: An
     row = answering.answer(library, ODD, None, "writer")
     assert row["rows"] is None
     assert "changes data inside WITH" in row["reason"]
-    assert len(conversations) == 2
+    assert len(conversations) == 4
     assert not [call for call in library.calls if "gone" in call.query]
 
 
@@ -104,8 +152,8 @@ def test_an_empty_result_is_doubted_once_and_answered(library: Any, writes: Any)
     conversations = writes("SELECT bid FROM book WHERE pages > 1")
     row = answering.answer(library, ODD, None, "writer")
     assert row["rows"] == []
-    assert len(conversations) == 2
-    assert "no row matches it" in conversations[1][-1]["content"]
+    assert len(conversations) == 4
+    assert "no row matches it" in conversations[-1][-1]["content"]
 
 
 def test_a_model_that_fails_is_told_and_the_rest_answers(library: Any, writes: Any, host: EchoHost) -> None:
@@ -184,8 +232,9 @@ def test_the_number_of_samples_is_a_setting(library: Any, writes: Any, host: Ech
     writes("SELECT avg(pages) FROM book")
     library.settings["llm.ask_samples"] = "5"
     answering.answer(library, ODD, None, "writer")
-    (request,) = [request for request in host.requests if request.task == "sql_writing"]
-    assert request.options["temperatures"] == [0.0, 0.7, 0.7, 0.7, 0.7]
+    requests = [request for request in host.requests if request.task == "sql_writing"]
+    assert [request.options["temperature"] for request in requests] == [0.0, 0.7, 0.7]
+    assert [request.options["seed"] for request in requests] == [0, 1, 2]
     library.settings["llm.ask_samples"] = "0"
     with pytest.raises(InvalidInput, match="between 1 and"):
         answering.answer(library, ODD, None, "writer")
@@ -201,7 +250,7 @@ def test_the_prompt_shows_rows_unless_that_is_turned_off(library: Any, writes: A
         answering.answer(library, odd, None, "writer")
     library.settings["llm.ask_sample_rows"] = "0"
     answering.answer(library, odd, None, "writer")
-    assert "'Ada'" not in conversations[1][0]["content"]
+    assert "'Ada'" not in conversations[-1][0]["content"]
 
 
 def test_confidence_is_what_was_measured_with_an_assumption_of_little_weight() -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from pg_llm.ask.grammar.logical_form import Condition, Form
+from pg_llm.ask.grammar.logical_form import Column, Condition, Form, words_of_condition
 from pg_llm.ask.schema import Edge, Schema
+
+# Conditions on a date.
+_TIMES = {"period", ">=", "<"}
 
 
 class Unwritable(Exception):
@@ -37,15 +41,37 @@ class Joins:
         """The conditions that a join may reach without repeating rows, and those of related rows for EXISTS."""
         plain: list[Condition] = []
         related: list[Condition] = []
+        none: list[Condition] = []
         for condition in form.where:
             reads = list(condition.reads())
             if (condition.op == "exists" and condition.negated) or set(reads) <= set(tables):
                 plain.append(condition)
             elif self.schema.fans_out(self.tree([form.main, *reads]), form.main):
-                related.append(condition)
+                row = of_some_row(condition) if condition.op != "exists" else condition
+                (none if row.negated else related).append(row if row.negated else condition)
             elif condition.op != "exists":
                 plain.append(condition)
-        return plain, list(self.grouped(form.main, related))
+        if none and related:
+            raise Unwritable("a negation beside a condition that may be about the same rows")
+        self._check_times(form, [*related, *none])
+        return [*plain, *none], list(self.grouped(form.main, related))
+
+    def _check_times(self, form: Form, related: Sequence[Condition]) -> None:
+        """Raise Unwritable for a time behind a condition on related rows that have a date, or rows on the way to them.
+
+        Customers who bought a lamp in 2025 did so then, whenever they signed up.
+        """
+        said = [
+            min(words_of_condition(one))
+            for one in form.where
+            if one.op in _TIMES and isinstance(one.term, Column) and self.schema.column(one.term.ref).kind == "date"
+        ]
+        for condition in related if said else ():
+            edges = self.tree([form.main, *condition.reads(), *(t for one in condition.inner for t in one.reads())])
+            tables = {end for edge in edges for end in (edge.source, edge.target)} - {form.main}
+            dated = any(column.kind == "date" for table in tables for column in self.schema.tables[table].columns)
+            if dated and max(said) > min(words_of_condition(condition), default=max(said)):
+                raise Unwritable("a time that may be that of other rows")
 
     def grouped(self, main: int, related: Sequence[Condition]) -> Iterator[Condition]:
         """Conditions on rows that lie on one way from the main table are about one row; the nearest table leads."""
@@ -64,3 +90,10 @@ class Joins:
             tables = dict.fromkeys([lead, *(table for one in group if one.op == "exists" for table in one.tables)])
             inner = [part for one in group for part in (one.inner if one.op == "exists" else (one,))]
             yield Condition("exists", tables=tuple(tables), inner=tuple(inner))
+
+
+def of_some_row(condition: Condition) -> Condition:
+    """Some related row fulfils the condition; of a negated value none has it: never in Paris."""
+    none = condition.negated and condition.op != "null"
+    inner = replace(condition, negated=False) if none else condition
+    return Condition("exists", negated=none, inner=(inner,))

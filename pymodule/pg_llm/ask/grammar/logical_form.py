@@ -128,7 +128,7 @@ class Form:
         found = self.named | (self.divisor.words() if self.divisor else NO_WORDS)
         for part in (*self.select, *self.group, *([self.order[0]] if self.order else ())):
             found |= _words_of(part)
-        return found.union(*map(_words_of_condition, (*self.where, *self.having)))
+        return found.union(*map(words_of_condition, (*self.where, *self.having)))
 
 
 def _words_of(term: Term | None) -> Words:
@@ -139,11 +139,12 @@ def _words_of(term: Term | None) -> Words:
         case Aggregate(argument=argument):
             found |= _words_of(argument)
         case Related(aggregate=aggregate, conditions=conditions) | Share(aggregate=aggregate, conditions=conditions):
-            found |= _words_of(aggregate).union(*map(_words_of_condition, conditions))
+            found |= _words_of(aggregate).union(*map(words_of_condition, conditions))
         case _:
             pass
     return found
 
 
-def _words_of_condition(condition: Condition) -> Words:
-    return (condition.words | _words_of(condition.term)).union(*map(_words_of_condition, condition.inner))
+def words_of_condition(condition: Condition) -> Words:
+    """The words that a condition comes of, with its term and inner conditions."""
+    return (condition.words | _words_of(condition.term)).union(*map(words_of_condition, condition.inner))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 
-from pg_llm.ask.grammar.joins import Joins, Unwritable
+from pg_llm.ask.grammar.joins import Joins, Unwritable, of_some_row
 from pg_llm.ask.grammar.logical_form import Aggregate, Bucket, Column, Condition, Literal, Related, Share, Term
 from pg_llm.ask.schema import Edge
 
@@ -100,7 +100,7 @@ class Scope:
         """EXISTS, or NOT EXISTS, over the rows related to the main table's that fulfil the inner conditions."""
         tables = list(condition.tables) or [table for inner in condition.inner for table in inner.reads()][:1]
         if condition.op != "exists":
-            tables, condition = list(condition.reads()), Condition("exists", inner=(condition,))
+            tables, condition = list(condition.reads()), of_some_row(condition)
         _, source, texts = self._subquery(tables, condition.inner)
         return f"{'NOT ' if condition.negated else ''}EXISTS (SELECT FROM {source} WHERE {' AND '.join(texts)})"
 

@@ -18,6 +18,8 @@ from pg_llm.ask.mention import Anchor, LinkedQuestion
 from pg_llm.ask.schema import Schema
 
 _HIGHEST_SCORE = 0.95
+# What a predicate follows: are used, in use, on hold.
+_COPULAS = {"be", "in", "on"}
 _INTERROGATIVES = {"who", "what", "which", "whose", "whom", "how"}
 _MOST = 12
 # How much each unit of a join that the question does not name costs, and of a cover's cost beyond the cheapest.
@@ -109,18 +111,24 @@ def unaccounted(tokens: Sequence[Token], cover: Cover, form: Form) -> list[int]:
     # A second interrogative asks for something: who of "and who wrote it" is no empty word.
     asked = {n for n in empty if n > 1 and tokens[n].text.lower() in _INTERROGATIVES}
     empty -= {n for n in asked if n > last or (tokens[n - 2].text, tokens[n].text) == ("and", "which")}
+    # A verb that a question ends with is what it says of the rows: which rooms are taken, which are in use.
+    said = operators.SUPPORT - operators.EXISTENCE
+    empty -= {n for n in range(last + 1, len(tokens)) if tokens[n].stem in said and tokens[n - 1].stem in _COPULAS}
     return [n for n in range(len(tokens)) if n not in form.words() and n not in empty]
 
 
 def _relates(place: int, tokens: Sequence[Token], cover: Cover, schema: Schema) -> bool:
-    """True for a verb that says no more than that rows of two tables, named on either side of it, are related."""
+    """True for a verb that says no more than that rows of two tables named beside it are related, or which are."""
     if place not in cover.uncovered or tokens[place].stem not in operators.RELATIONS:
         return False
     named = [anchor for anchor in cover.anchors if anchor.ref is not None]
     if all(anchor.kind == "value" for anchor in named):
         # How many electronics we sold is no number of products.
         return False
-    return any(anchor.end <= place for anchor in named) or len({anchor.ref[0] for anchor in named if anchor.ref}) > 1
+    if len({anchor.ref[0] for anchor in named if anchor.ref}) > 1:
+        return True
+    ended = tokens[place - 1].stem in _COPULAS and not any(a.start > place and not a.is_empty for a in cover.anchors)
+    return any(anchor.end <= place for anchor in named) and not ended
 
 
 def _certainty(cover: Cover) -> float:

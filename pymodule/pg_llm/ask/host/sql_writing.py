@@ -1,8 +1,9 @@
-"""SQL by a generation model: samples of one prompt.
+"""SQL by a generation model: the next turn of a conversation.
 
-An input is a conversation, a JSON list of messages with `role` and `content`. Options: `temperatures`, one sample each;
-`max_tokens` as in generation. No grammar holds the model to the names that there are: aliases of tables and columns
-cannot be told from names that do not exist, and a model that is kept from them writes worse; what fails is fed back.
+An input is a conversation, a JSON list of messages with `role` and `content`. Options are those of generation: the
+temperature and the seed of a sample, `max_tokens`. No grammar holds the model to the names that there are: aliases of
+tables and columns cannot be told from names that do not exist, and a model that is kept from them writes worse; what
+fails is fed back.
 """
 
 from __future__ import annotations
@@ -18,16 +19,10 @@ from pg_llm.tasks import WorkItem
 
 
 def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
-    """A JSON list with one statement per temperature; empty texts for unfinished ones."""
+    """A text with a statement for each conversation; an empty one for what was not finished."""
     writer = cast(GenerationEngine, model)
-    samplings = [
-        replace(generation.sampling({**options, "temperature": temperature, "seed": seed}, None), is_sql=True)
-        for seed, temperature in enumerate(options["temperatures"])
-    ]
+    sampling = replace(generation.sampling(options, None), is_sql=True)
     return [
-        WorkItem(
-            [writer.prompt(json.loads(conversation), sampling) for sampling in samplings],
-            lambda outputs: json.dumps([written or "" for written in outputs]),
-        )
+        WorkItem([writer.prompt(json.loads(conversation), sampling)], lambda outputs: outputs[0] or "")
         for conversation in inputs
     ]

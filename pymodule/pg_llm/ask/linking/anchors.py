@@ -204,7 +204,7 @@ def _operators(tokens: Sequence[Token]) -> Iterator[Anchor]:
             or (token.stem in operators.REQUESTS and _begins(tokens, n))
         ):
             yield Anchor("glue", n, n + 1, text=token.text.lower())
-        elif token.stem in operators.SUPPORT:
+        elif token.stem in operators.SUPPORT or (n and (tokens[n - 1].text, token.text) == ("a", "single")):
             yield Anchor("support", n, n + 1, text=token.text.lower())
 
 

@@ -76,8 +76,8 @@ direction desc: descending order, in decreasing order, order from highest to low
   highest number first, largest number first, largest first, biggest first
 direction asc: order alphabetically, sorted alphabetically, in alphabetical order, ascending order, ascending, in
   ascending order, from lowest to highest, lowest first, alphabetically, asc, lowest number first, smallest first
-not: no, not, without, without any, never, have no, do not have, do not have any, not any, lack, not yet, with no,
-  have not, none, no longer
+not: no, not, without, without any, never, have no, do not have, do not have any, not any,
+  lack, not yet, with no, have not, none, no longer
 except: except, except for, excluding, exclude, other than, apart from
 ratio 100: percentage of, percent of, percentage, percent, what percentage of, what percent of,
   how many percent, by how many percent, by what percentage, by what percent
@@ -142,8 +142,8 @@ s ' and/or respectively together along let
 # Verbs and nouns that carry no meaning of their own beside a name; a value of the rows comes before them.
 _SUPPORT = """
 make place take get give receive belong come go hold contain include exist happen occur use has record entry row
-list detail information data database located locate live based base work appear associate associated available called
-single overall altogether list show carry following follow existing offer serve bring own
+list detail information data database located locate live based base work appear associate associated called
+overall altogether list show carry following follow existing offer serve bring own
 """
 # Verbs that ask for an answer, where they begin a sentence or follow a pronoun.
 _REQUESTS = (
@@ -180,6 +180,8 @@ OPERATORS = _parse(_ENGLISH, False) | _parse(_CHINESE, True) | _parse(_COUNTED, 
 GLUE = frozenset(words.stem(word) for word in _GLUE.split() if not word.endswith("?")) | frozenset(_GLUE.split())
 REQUESTS = frozenset(words.stem(word) for word in _REQUESTS.split())
 SUPPORT = frozenset(words.stem(word) for word in _SUPPORT.split() if not word.endswith("?"))
+# Verbs that say of rows that they are there: how many orders were placed.
+EXISTENCE = frozenset(("make", "place", "record", "list", "exist", "happen", "occur"))
 CHINESE_GLUE = frozenset(tuple(word) for word in _CHINESE_GLUE.split() if not word.endswith("?"))
 
 

@@ -25,6 +25,8 @@ _MAX_TEXT_TOKENS, _LONGEST_TOKEN = 1000, 64
 _TOKEN = 4
 # llama.cpp takes this seed for none.
 _NO_SEED = 0xFFFFFFFF
+# One statement is wanted, and no explanation of it.
+_END_OF_STATEMENT = ";\n"
 _LLGUIDANCE = "%llguidance {}\n"
 
 
@@ -87,6 +89,8 @@ class LlamaGeneration:
             "temperature": sampling.temperature,
             "seed": sampling.seed % _NO_SEED,
         }
+        if sampling.is_sql:
+            body["stop"] = [_END_OF_STATEMENT]
         if (grammar := grammars.of(sampling)) is not None:
             body["grammar"] = _LLGUIDANCE + grammar
         cost = _tokens(*(message["content"] for message in messages))

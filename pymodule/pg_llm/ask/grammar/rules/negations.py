@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from pg_llm.ask.grammar.clause import Clause, Misfit, Node
 from pg_llm.ask.grammar.logical_form import Column, Condition
+from pg_llm.ask.linking import names
 
 # Words that a negation does not reach beyond.
 _STOPS = {"and", "but", "who", "which", "that", ",", "的", "\uff0c", "、"}
@@ -30,15 +31,32 @@ def negation(clause: Clause, index: int) -> bool:
 
 
 def _without_value(clause: Clause, index: int, node: Node, following: Node) -> bool:
-    """A column without a value; a date, or a name, of other rows stands for those: never used."""
+    """A column without a value; a date, or a name, of other rows stands for those: never admitted.
+
+    A verb may be the date of any rows: only of those that are named, or called after it, as admissions.
+    """
     first = next((other for other in clause.nodes if other.kind == "table"), None)
     of_rows = clause.is_date(following) or clause.schema.names_row(following.ref)
     if of_rows and first is not None and first.ref[0] != following.ref[0]:
+        if clause.is_date(following) and not _is_about(clause, following):
+            raise Misfit("a verb that may be about other rows")
         clause.nodes[index + 1] = replace(following, kind="table", ref=(following.ref[0], -1))
-        return _without_rows(clause, index, _scope(clause, index))
+        happened = Condition("null", Column(following.ref), negated=True)
+        dated = clause.is_date(following) and clause.column(following).nullable
+        return _without_rows(clause, index, _scope(clause, index), (happened,) if dated else ())
     if node.kind == "except" or not clause.column(following).nullable:
         raise Misfit("a negated name")
     return clause.put_condition(index, index + 1, Condition("null", Column(following.ref)), following.ref)
+
+
+def _is_about(clause: Clause, date: Node) -> bool:
+    """True if rows that have the date, or ones that they reference, are named, or they are called after its verb."""
+    _, *named = dict.fromkeys(node.ref[0] for node in clause.nodes if node.kind == "table")
+    table = date.ref[0]
+    if any(other == table or clause.schema.reference_edge(table, other) for other in named):
+        return True
+    roots = {names.root(word) for word in clause.schema.tables[table].words}
+    return any(names.root(clause.tokens[place].stem) in roots for place in date.words)
 
 
 def _scope(clause: Clause, index: int) -> list[int]:
@@ -52,11 +70,11 @@ def _scope(clause: Clause, index: int) -> list[int]:
     return places
 
 
-def _without_rows(clause: Clause, index: int, places: list[int]) -> bool:
+def _without_rows(clause: Clause, index: int, places: list[int], conditions: tuple[Condition, ...] = ()) -> bool:
     """No rows of these tables that fulfil these conditions."""
     nodes = [clause.nodes[place] for place in places]
     tables = tuple(dict.fromkeys(node.ref[0] for node in nodes if node.kind == "table"))
-    inner = tuple(node.condition for node in nodes if node.condition is not None)
+    inner = (*conditions, *(node.condition for node in nodes if node.condition is not None))
     clause.put_condition(index, places[-1], Condition("exists", negated=True, tables=tables, inner=inner))
     made = clause.nodes[index]
     assert made.condition is not None
