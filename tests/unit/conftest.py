@@ -5,13 +5,19 @@ from __future__ import annotations
 import pytest
 from echo import EchoHost
 from fake_connection import FakeConnection
-from pg_llm.database import column_types
+from pg_llm.database import column_types, file_encryption
 
 
 @pytest.fixture(autouse=True)
 def no_known_types(monkeypatch: pytest.MonkeyPatch) -> None:
     """Types have other numbers in every test."""
     monkeypatch.setattr(column_types, "_pinned", {})
+
+
+@pytest.fixture(autouse=True)
+def no_configured_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No server runs whose configuration says how files are encrypted."""
+    monkeypatch.setattr(file_encryption, "key_place", lambda: None)
 
 
 @pytest.fixture
