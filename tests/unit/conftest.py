@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from echo import EchoHost
 from fake_connection import FakeConnection
-from pg_llm.database import column_types, file_encryption
+from pg_llm.database import column_types
+from pg_llm.runtime import configuration
 
 
 @pytest.fixture(autouse=True)
@@ -15,9 +16,9 @@ def no_known_types(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def no_configured_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No server runs whose configuration says how files are encrypted."""
-    monkeypatch.setattr(file_encryption, "key_place", lambda: None)
+def no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No server runs whose configuration files could be read."""
+    monkeypatch.setattr(configuration, "configured", lambda name: None)
 
 
 @pytest.fixture

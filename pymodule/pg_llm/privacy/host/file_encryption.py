@@ -25,7 +25,7 @@ from pg_llm.tasks import WorkItem
 
 _FORMAT = b"\x01"
 _PURPOSE = "model files"
-_FINGERPRINT, _NONCE, _KEY = 8, 12, 32
+_FINGERPRINT, _NONCE, _KEY, _TAG = 8, 12, 32, 16
 
 
 def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
@@ -94,6 +94,8 @@ def _unwrap(wrapped: bytes, place: str, digest: str) -> bytes:
     """The data key. Raises InvalidInput for another key than the one that wrapped it, ModelFilesMissing if changed."""
     key = Key(place)
     head = _FORMAT + _fingerprint(key)
+    if len(wrapped) != len(head) + _NONCE + _KEY + _TAG:
+        raise _changed(digest)
     if wrapped[:1] == _FORMAT and wrapped[: len(head)] != head:
         raise InvalidInput(
             f"the files of the trained model {digest} are encrypted under another key than the one in {place}",
