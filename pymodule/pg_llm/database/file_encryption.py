@@ -13,7 +13,6 @@ from pg_llm import settings
 from pg_llm.database import models
 from pg_llm.database.connection import Connection
 from pg_llm.errors import InvalidInput
-from pg_llm.runtime import configuration
 
 # The path of the wrapped data key; no file that a model is read from has this name.
 DATA_KEY = ".data_key"
@@ -22,6 +21,9 @@ _SETTING = "llm.model_file_key"
 
 def key_place() -> str | None:
     """Where the key lies by the server's configuration files, whatever the session has SET; None for no encryption."""
+    # Imports asyncio, and is rarely needed.
+    from pg_llm.runtime import configuration
+
     return settings.key_place(_SETTING, configuration.configured(_SETTING))
 
 
