@@ -120,11 +120,19 @@ SETTINGS = {
             "server",
             "where the model host writes TensorBoard logs of trainings, a folder each; empty for none",
         ),
+        Setting(
+            "llm.model_file_key",
+            "",
+            "server",
+            "the key that files of trained models are encrypted under: `file:NAME` or `env:NAME`; empty for none",
+        ),
         Setting("llm.threads", "0", "server", "CPU threads of one model; 0 means one per core"),
     )
 }
 
 ENGINES = ("shared", "backend")
+# A file in pg_llm/keys of the data directory, or a variable of the server's environment.
+KEY_PLACE = re.compile(r"(?:file:[A-Za-z0-9_][A-Za-z0-9._-]{0,99}|env:[A-Z_][A-Z0-9_]{0,99})")
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, None: 0.001}
 _MAX_SECONDS = 86400
 _SWITCH = dict.fromkeys(["on", "true", "yes", "1"], True) | dict.fromkeys(["off", "false", "no", "0"], False)
@@ -195,6 +203,18 @@ def folder(name: str, value: str | None) -> str | None:
     text = (value or default(name)).strip()
     if text and not text.startswith("/"):
         raise InvalidInput(f'invalid value for {name}: "{text}"', hint="Write an absolute path, or leave it empty.")
+    return text or None
+
+
+def key_place(name: str, value: str | None) -> str | None:
+    """The place of a key, or None where it is empty."""
+    text = (value or default(name)).strip()
+    if text and not KEY_PLACE.fullmatch(text):
+        raise InvalidInput(
+            f'invalid value for {name}: "{text}"',
+            hint="Write file:NAME for a file in pg_llm/keys of the data directory, or env:NAME for the server's"
+            " environment.",
+        )
     return text or None
 
 

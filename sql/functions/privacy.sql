@@ -75,6 +75,11 @@ LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import privacy; return privacy.llm_drop_key(name) $$;
 COMMENT ON FUNCTION llm_drop_key IS 'Forget the name of a key; the key itself stays where it is.';
 
+CREATE FUNCTION llm_encrypt_model_files(old_key text DEFAULT NULL) RETURNS TABLE (digest text, action text)
+LANGUAGE plpython3u VOLATILE COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import privacy; return privacy.llm_encrypt_model_files(old_key) $$;
+COMMENT ON FUNCTION llm_encrypt_model_files IS 'Encrypt the files of trained models under the key that llm.model_file_key names, or wrap their data keys anew.';
+
 CREATE FUNCTION k_anonymity(target regclass, quasi_identifiers text[]) RETURNS TABLE (k bigint, groups bigint)
 LANGUAGE plpython3u VOLATILE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import privacy; return privacy.k_anonymity(target, quasi_identifiers) $$;

@@ -86,6 +86,7 @@ llm_pseudonymize('a', 'person', 'none')                                 42704   
 llm_reveal('a', 'none')                                                 42704     42704 42704   42704 42501
 llm_register_key('x', 'env:NOT_SET')                                    22023     42501 42501   42501 42501
 llm_drop_key('x')                                                       42704     42501 42501   42501 42501
+llm_encrypt_model_files()                                               22023     42501 42501   42501 42501
 k_anonymity('shop.note', '{kind}')                                      ok        ok    ok      42501 42501
 l_diversity('shop.note', '{kind}', 'id')                                ok        ok    ok      42501 42501
 k_anonymity_proposal('shop.note', '{kind}', 2)                          ok        ok    ok      42501 42501

@@ -126,3 +126,35 @@ def test_nothing_but_the_model_is_left(politics: psycopg.Connection, cluster: Cl
     assert list((cluster.data / "pg_llm" / "pgsql_tmp" / "training").glob("*")) == []
     files = value(politics, "SELECT array_agg(DISTINCT path) FROM llm.model_file")
     assert sorted(files) == ["head.json", "head.safetensors"]
+
+
+def test_what_is_made_of_a_private_model_keeps_its_mark(politics: psycopg.Connection) -> None:
+    mine, others = (f"{TOPIC} WHERE id % 2 = {part}" for part in (0, 1))
+    fit(politics, "private", mine)
+    compress = "SELECT llm_compress('small', 'private', 'static', %s, '{\"min_quality\": 0}')"
+    with pytest.raises(errors.InvalidParameterValue, match="has learnt from some of these rows with privacy") as caught:
+        politics.execute(compress, (mine,))
+    assert caught.value.diag.message_hint
+    politics.execute(compress, (others,))
+    run = "SELECT (options -> 'epsilon')::float8, (options -> 'delta')::float8 FROM llm_runs WHERE model = 'small'"
+    assert politics.execute(run).fetchone() == (8.0, 1e-05)
+    with pytest.raises(errors.InvalidParameterValue, match="was trained with privacy"):
+        politics.execute("SELECT llm_calibrate('small', %s)", (others,))
+    # What its base learnt from, it has learnt from.
+    politics.execute("CREATE TABLE person AS SELECT id, text FROM sentence WHERE id < 4")
+    politics.execute("ALTER TABLE person ADD PRIMARY KEY (id)")
+    places = politics.execute("""SELECT place FROM llm_where_is('person', '{"id": 2}')""").fetchall()
+    assert {('model "private"',), ('model "small"',)} <= set(places)
+
+
+def test_who_did_not_train_a_model_is_not_told_what_it_has_learnt_from(politics: psycopg.Connection, role: str) -> None:
+    fit(politics, "private", TOPIC)
+    politics.execute(
+        f"GRANT INSERT ON llm.model, llm.model_file, llm.run TO {role}; GRANT SELECT ON sentence TO {role}"
+    )
+    politics.execute(f"SET ROLE {role}")
+    with pytest.raises(psycopg.Error) as caught:
+        politics.execute(
+            "SELECT llm_compress('tried', 'private', 'static', %s, '{\"min_quality\": 1}')", (f"{TOPIC} LIMIT 60",)
+        )
+    assert "learnt" not in str(caught.value)

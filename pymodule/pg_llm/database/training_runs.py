@@ -45,6 +45,18 @@ def is_private(db: Connection, digest: str | None) -> bool:
     return bool(db.rows(query, ("text",), (digest,)))
 
 
+def inherited_privacy(db: Connection, base: Model) -> dict[str, Any]:
+    """Epsilon, delta and unit of a base that was trained with differential privacy: what is made of it keeps them."""
+    query = """
+        SELECT r.options::text AS options FROM llm.run AS r WHERE r.digest = $1 AND r.options ? 'epsilon'
+        ORDER BY r.finished_at DESC LIMIT 1
+    """
+    for row in db.rows(query, ("text",), (base.wire["digest"],)):
+        options = json.loads(row["options"])
+        return {name: options[name] for name in ("epsilon", "delta", "unit") if name in options}
+    return {}
+
+
 @contextlib.contextmanager
 def stream_training(
     db: Connection, report_fields: dict[str, Any], job: dict[str, Any], base: Model | None, rows: Sequence[Any]

@@ -8,6 +8,21 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from pg_llm.errors import InvalidInput
+
+# Less hides more than rounding errors leave of the gradient.
+LEAST_EPSILON = 0.001
+
+
+def check(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of an agreement. Raises InvalidInput for an epsilon too small to compute with."""
+    if 0 < options["epsilon"] < LEAST_EPSILON:
+        raise InvalidInput(
+            f'invalid value for option "epsilon": {options["epsilon"]:g}',
+            hint=f"It is {LEAST_EPSILON:g} to 100, or 0 for no noise.",
+        )
+    return options
+
 
 def rho_of_round(options: dict[str, Any], rounds: int) -> float:
     """What one of the rounds may tell."""

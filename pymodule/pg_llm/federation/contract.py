@@ -11,7 +11,7 @@ from pg_llm import options as options_
 from pg_llm.errors import InvalidInput
 from pg_llm.federation import agreements, budget, sums
 from pg_llm.federation.options import AGREEMENT
-from pg_llm.federation.sums import Sums
+from pg_llm.federation.sums import Sums, Vector
 
 # More rows than any table has, and a rounding error.
 _MOST_ROWS, _SLACK = 1e12, 1e-6
@@ -35,7 +35,7 @@ class Contract:
         """The contract in the answer of a peer, which may be anything. Raises InvalidInput."""
         try:
             told = json.loads(text)
-            options = options_.check(AGREEMENT, "agreement", told["options"])
+            options = budget.check(options_.check(AGREEMENT, "agreement", told["options"]))
             rounds = int(told["rounds"])
             contract = cls(
                 told["task"], agreements.checked_labels(told["labels"]), told["base_digest"], {}, *_keys(told)
@@ -44,13 +44,23 @@ class Contract:
                 not isinstance(told["labels"], list)
                 or contract.task not in agreements.TASKS
                 or not isinstance(contract.base_digest, str)
-                or rounds < 1
+                or not 1 <= rounds <= agreements.MOST_ROUNDS
+                # No label of a database; lone surrogates cannot be encoded.
+                or b"\0" in "".join(contract.labels).encode()
             ):
                 raise InvalidInput("another task or model")
-        except (InvalidInput, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            if options["epsilon"]:
+                contract.noise.update(clip=options["clip"], deviation=budget.noise(options, rounds))
+        except (
+            InvalidInput,
+            ArithmeticError,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+        ) as error:
             raise InvalidInput("its agreement is described in a way that is not understood") from error
-        if options["epsilon"]:
-            contract.noise.update(clip=options["clip"], deviation=budget.noise(options, rounds))
         return contract
 
     @property
@@ -68,16 +78,28 @@ class Contract:
         }
         return next((word for name, word in words.items() if getattr(self, name) != getattr(other, name)), None)
 
-    def objection(self, told: Sums) -> str | None:
-        """Why these sums are of no rows whatever: a gradient is too long, or the counts cannot be."""
+    def objection(self, told: Sums, point: Vector) -> str | None:
+        """Why these sums at a point are of no rows whatever: a gradient is too long, or counts or loss cannot be."""
         counts = (told.rows, told.held_back, told.hits, told.predicted, told.actual)
         if not all(0 <= count <= _MOST_ROWS and count == int(count) for count in counts) or told.rows < 1:
             return "its counts are no numbers of rows"
         if told.hits > min(told.predicted, told.actual) or told.loss < 0:
             return "its counts or its loss contradict each other"
+        if told.loss > self._largest_loss(point) * told.rows * (1 + _SLACK) + 1:
+            return "its loss is larger than that of so many rows can be"
         if sums.norm(told.gradient) > self._longest(told) * (1 + _SLACK):
             return "its gradient is longer than that of so many rows can be"
         return None
+
+    def _largest_loss(self, point: Vector) -> float:
+        """Of one row, whose embedding has length 1, so that no label's score is beyond its weights' length and bias."""
+        labels = len(self.labels)
+        scores = [sums.norm(point[label:-labels:labels]) + abs(point[label - labels]) for label in range(labels)]
+        return (
+            math.fsum(math.log(2) + score for score in scores)
+            if self.task == "tag"
+            else (math.log(labels) + 2 * max(scores))
+        )
 
     def _longest(self, told: Sums) -> float:
         """An embedding has length 1, so one row's gradient is at most the root of 2 times its error's length."""

@@ -24,7 +24,7 @@ def gradients(peers: Peers, agreement: str, contract: Contract, point: Vector) -
     for peer in peers.left:
         values = sums.decode(answers[peer.name], length)
         given = Sums.of(values) if values is not None else None
-        objection = _ANOTHER_SHAPE if given is None else contract.objection(given)
+        objection = _ANOTHER_SHAPE if given is None else contract.objection(given, point)
         if given is None or objection:
             peers.leave_out(peer, objection or _ANOTHER_SHAPE)
             continue
@@ -45,7 +45,7 @@ def masked_gradients(peers: Peers, agreement: str, contract: Contract, point: Ve
             peers.leave_out(peer, _ANOTHER_SHAPE)
     check_complete(peers)
     total = Sums.of(sums.unmasked([answers[peer.name] for peer in peers.left], length))
-    if objection := contract.objection(total):
+    if objection := contract.objection(total, point):
         raise InvalidInput(
             f"the masked sums of the peers add up to what no rows give: {objection}",
             hint="One of them lies, or has another key than the others know: llm_pair_federation().",

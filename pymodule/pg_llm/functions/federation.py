@@ -8,7 +8,7 @@ from pg_llm import arguments
 from pg_llm import options as options_
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
-from pg_llm.federation import agreements, coordinator, gradient
+from pg_llm.federation import agreements, budget, coordinator, gradient
 from pg_llm.federation.options import AGREEMENT, FEDERATION, METHODS
 
 
@@ -32,7 +32,7 @@ def llm_allow_federation(
         arguments.choice("task", task, agreements.TASKS),
         agreements.checked_labels(labels),
         arguments.in_range("rounds", rounds, 1, agreements.MOST_ROUNDS),
-        options_.check(AGREEMENT, "agreement", arguments.options(options)),
+        budget.check(options_.check(AGREEMENT, "agreement", arguments.options(options))),
     )
     return agreements.allow(db, terms, base)
 

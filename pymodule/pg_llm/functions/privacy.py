@@ -8,7 +8,18 @@ from typing import Any
 from pg_llm import arguments
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
-from pg_llm.privacy import anonymity, erasure, finding, generalization, keys, kinds, masked_view, redaction, scanning
+from pg_llm.privacy import (
+    anonymity,
+    erasure,
+    finding,
+    generalization,
+    keys,
+    kinds,
+    masked_view,
+    model_encryption,
+    redaction,
+    scanning,
+)
 
 
 @sql_function
@@ -132,6 +143,12 @@ def llm_register_key(
 def llm_drop_key(db: Connection, name: str | None) -> None:
     """Forget the name of a key; the key itself stays where it is."""
     keys.drop(db, arguments.required("name", name))
+
+
+@sql_function
+def llm_encrypt_model_files(db: Connection, old_key: str | None) -> list[dict[str, str]]:
+    """Encrypt the files of trained models under the key that llm.model_file_key names, or wrap their data keys anew."""
+    return model_encryption.encrypt(db, old_key)
 
 
 @sql_function

@@ -121,7 +121,7 @@ def _replace_rows(db: Connection, graph: int, job: dict[str, Any], result: dict[
             result["seconds"],
         ),
     )
-    for path, part, content in model_files.parts(db, Path(result["folder"])):
+    for path, part, content in model_files.parts(db, Path(result["folder"]), result["digest"]):
         db.rows(
             "INSERT INTO llm.all_graph_model_file (graph, path, part, content) VALUES ($1, $2, $3, $4)",
             ("int4", "text", "int4", "bytea"),

@@ -60,7 +60,7 @@ def ensure_exported(folder: Path, digest: str, task: str, precision: str, base: 
 
     `base` is the folder of the model that adapters in `folder` are merged into.
     """
-    cache = Path(installation().cache)
+    cache = source.exports(folder)
     target = _target(cache, digest, task, precision)
     if manifest.is_whole(target):
         return target

@@ -7,7 +7,6 @@ import glob
 import hashlib
 import logging
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -141,17 +140,7 @@ def resolve(spec: ModelSpec) -> ModelSpec:
 def forget(spec: ModelSpec) -> None:
     """Remove the files and exports of a model that was trained here."""
     if spec.source.startswith("database:") and spec.digest:
-        # Checks the digest, which becomes a glob pattern below.
-        shutil.rmtree(source.trained_folder(spec.digest), ignore_errors=True)
-        discard_exports(spec.digest)
-
-
-def discard_exports(digest: str) -> None:
-    """Remove what a model was exported to; a model that is loaded stays so."""
-    from pg_llm.installation import installation
-
-    for export in Path(installation().cache).glob(f"{digest}-*"):
-        shutil.rmtree(export, ignore_errors=True)
+        source.discard(spec.digest)
 
 
 def weight(spec: ModelSpec) -> int:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from pg_llm import protocol
 from pg_llm.errors import InvalidModel, ModelFilesMissing
+from pg_llm.installation import installation
 from pg_llm.models.spec import ModelSpec
 
 SAFE_FILES = ("*.safetensors", "*.safetensors.index.json", "*.gguf", "*.onnx", "*.json", "*.txt", "*.model")
@@ -113,6 +114,36 @@ def trained_folder(digest: str) -> Path:
     if not _DIGEST.fullmatch(digest):
         raise InvalidModel("not the digest of a trained model", hint="A digest has 64 hexadecimal digits.")
     return Path(protocol.TRANSIENT, "models", digest).absolute()
+
+
+def is_made_here(folder: Path) -> bool:
+    """Whether the folder's files were made of rows: those of a model that was trained here, or is being trained."""
+    return folder.absolute().is_relative_to(Path(protocol.TRANSIENT).absolute())
+
+
+def exports(folder: Path | None = None) -> Path:
+    """The folder for exports of the model in a folder, or of those that were trained here.
+
+    These lie where their own files do: in no cache that clusters share.
+    """
+    if folder is None or is_made_here(folder):
+        return Path(protocol.TRANSIENT, "exports").absolute()
+    return Path(installation().cache)
+
+
+def discard(digest: str) -> None:
+    """Remove the files and exports of a model that was trained here; one that is loaded stays so."""
+    # Checks the digest, which becomes a pattern below.
+    shutil.rmtree(trained_folder(digest), ignore_errors=True)
+    discard_exports(digest)
+
+
+def discard_exports(digest: str) -> None:
+    """Remove what a model was exported to; a model that is loaded stays so."""
+    # Version 0.1.0 kept those of trained models in the cache that clusters share.
+    for folder in (exports(), Path(installation().cache)):
+        for export in folder.glob(f"{digest}-*"):
+            shutil.rmtree(export, ignore_errors=True)
 
 
 def files(path: Path) -> list[Path]:

@@ -26,6 +26,8 @@ _SURNAME = re.compile(r"[ -][^\W\d_a-zà-ÿ][^\W\d_'\u2019]+(?:[-'\u2019][^\W\d_
 # And a surname the one before it.
 _GIVEN_NAME = re.compile(r"(?<![^\W\d_])[^\W\d_a-zà-ÿ][^\W\d_]+[ -]\Z")
 _LONGEST_NAME = 30
+# Of an address in Chinese, words before it that the pattern may have taken along have so many characters.
+_CHINESE_ADDRESS, _LONGEST_BEFORE = "cn_address", 5
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+(?=\S)|(?<=[。！？])|\n+")  # noqa: RUF001 - Chinese
 _SHORT = 20
 _STREETS, _TOWNS = ("STREET_NAME", "SECONDARY_ADDRESS"), ("CITY", "STATE")
@@ -106,7 +108,7 @@ def without_overlaps(text: str, found: Iterable[Found], wanted: Collection[str],
     Addresses that touch are one.
     """
     taken: list[Found] = []
-    for one in sorted(found, key=lambda each: (-each[3], each[1] - each[2], each[1])):
+    for one in sorted(_from_locations(found), key=lambda each: (-each[3], each[1] - each[2], each[1])):
         # Those taken are in order and apart, so that only the two beside it can overlap.
         place = bisect.bisect_right(taken, one[1], key=_start)
         each = _behind_person(one, taken[place - 1]) if place else one
@@ -114,6 +116,21 @@ def without_overlaps(text: str, found: Iterable[Found], wanted: Collection[str],
         if each[3] >= least and is_free:
             taken.insert(place, each)
     return [each for each in _addresses_joined(text, taken) if each[0] in wanted]
+
+
+def _from_locations(found: Iterable[Found]) -> list[Found]:
+    """Patterns' addresses in Chinese from the place on that a model sees in them, and no such place beside them."""
+    given = list(found)
+    places = [each for each in given if each[0] == "location"]
+    kept: list[Found] = []
+    for each in given:
+        if each[4] == _CHINESE_ADDRESS:
+            begins = [place[1] for place in places if each[1] <= place[1] < each[2]]
+            first = min(begins, default=each[1])
+            each = (each[0], first if first - each[1] <= _LONGEST_BEFORE else each[1], *each[2:])
+            places = [place for place in places if not each[1] <= place[1] < each[2]]
+        kept.append(each)
+    return [each for each in kept if each[0] != "location" or each in places]
 
 
 def _behind_person(found: Found, before: Found) -> Found:

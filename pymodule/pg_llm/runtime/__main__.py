@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pg_llm import protocol
 from pg_llm.errors import Error
-from pg_llm.runtime import configuration, lock, postmaster, spawn
+from pg_llm.runtime import configuration, lock, postmaster, spawn, transient
 from pg_llm.runtime.listener import Listener
 from pg_llm.runtime.request_memory import Memory
 
@@ -58,6 +58,11 @@ def main() -> int:
     for former in ("models", "training"):
         shutil.rmtree(Path(protocol.FOLDER, former), ignore_errors=True)
     _log_to(f"{protocol.FOLDER}/host.log" if args.detach else None)
+    try:
+        transient.place(in_memory=settings.model_file_key is not None)
+    except (Error, OSError) as error:
+        # Who needs what is encrypted is told so; all else goes on.
+        log.warning("no place for what is decrypted: %s", error)
     try:
         asyncio.run(_serve(listener, lock_file, server, settings))
     except Exception:
@@ -142,6 +147,8 @@ async def _serve(
         log.error("the model host cannot go on", exc_info=maintaining.exception())
     else:
         log.info("leaving: %s", "another host has come" if maintaining.done() else f"postmaster {server.pid} is gone")
+    if gone.done():
+        transient.clear()
     leave()
 
 

@@ -17,7 +17,7 @@ _WORKING_ROOM = 2 << 30
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Limits in bytes, the timeout in seconds, threads as a count (0: one per core), a folder for logs of trainings."""
+    """Limits in bytes, the timeout in seconds, threads as a count (0: one per core); places of logs and of the key."""
 
     memory_limit: int
     host_memory_limit: int
@@ -26,6 +26,7 @@ class Configuration:
     memo_limit: int
     threads: int
     tensorboard_directory: str | None
+    model_file_key: str | None
 
 
 def read() -> Configuration:
@@ -45,7 +46,13 @@ def read() -> Configuration:
         tensorboard_directory=settings.folder(
             "llm.tensorboard_directory", _configured(command, "llm.tensorboard_directory")
         ),
+        model_file_key=settings.key_place("llm.model_file_key", _configured(command, "llm.model_file_key")),
     )
+
+
+def configured(name: str) -> str | None:
+    """The value in the configuration files of the server whose data directory is the working directory."""
+    return _configured(postmaster.running().command, name)
 
 
 def _configured(command: tuple[str, ...], name: str) -> str | None:

@@ -81,8 +81,10 @@ def train(job: Message, rows: Sequence[Any], report: Callable[[Message], None], 
     import select
     import subprocess
 
+    from pg_llm.runtime import configuration, transient
     from pg_llm.runtime.training import process
 
+    transient.place(in_memory=bool(configuration.configured("llm.model_file_key")))
     folder = process.prepare(job, (json.dumps(row) for row in rows))
     _folders.append(folder)
     with (folder / "log").open("wb") as log, interrupts.deferred():

@@ -37,6 +37,7 @@ TASKS = {
     "federated_mask": "pg_llm.federation.host.masking",
     "federated_noise": "pg_llm.federation.host.noise",
     "federation_key": "pg_llm.federation.host.masking",
+    "file_encryption": "pg_llm.privacy.host.file_encryption",
     "fingerprint": "pg_llm.privacy.host.fingerprints",
     "generalization": "pg_llm.cleaning.host.generalization",
     "generation": "pg_llm.generate.host.generation",

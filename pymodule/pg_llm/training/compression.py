@@ -47,6 +47,8 @@ def compress(
     rows = _rows(db, start, query)
     job = {"task": "compress", "method": method, "options": target}
     with search_path.pinned(db):
+        if method not in _PRECISIONS:
+            jobs.check_strangers(db, start, [text for text, _ in rows])
         session = progress.session_fields(db, "llm_compress", method, name)
         with training_runs.stream_training(db, session, job, start, rows) as result:
             metrics = result["metrics"]
@@ -55,9 +57,11 @@ def compress(
                 model_files.store(db, Path(result["folder"]), result["digest"])
         _register(db, name, start, method, result)
         task = "embed" if start.task == "embedding" else "classify"
-        training_runs.record(db, name, {**job, "task": task}, start, result, len(rows), _digest(rows))
+        privacy = training_runs.inherited_privacy(db, start)
+        job = {**job, "task": task, "options": {**target, **privacy}}
+        training_runs.record(db, name, job, start, result, len(rows), _digest(rows))
         if method not in _PRECISIONS:
-            lineage.record(db, result["digest"], [text for text, _ in rows])
+            lineage.record(db, result["digest"], [text for text, _ in rows], start)
     return {"model": name, "method": method, "seconds": result["seconds"], **_ratios(metrics)}
 
 

@@ -13,7 +13,7 @@ from pg_llm.errors import InvalidInput
 from pg_llm.models import source
 from pg_llm.options import Option
 from pg_llm.privacy import lineage
-from pg_llm.training import labelled_rows
+from pg_llm.training import jobs, labelled_rows
 
 METHODS = ("static",)
 OPTIONS = {"dimensions": Option(METHODS, 256, 8, 4096, "length of the vectors, at most the base model's")}
@@ -40,12 +40,14 @@ def distill(
     texts = [] if query is None else _texts(db, query)
     job = {"task": "embed", "method": method, "options": options}
     with search_path.pinned(db):
+        jobs.check_strangers(db, start, texts)
         session = progress.session_fields(db, "llm_distill", "embed", name)
         with training_runs.stream_training(db, session, job, start, [(text, "") for text in texts]) as result:
             model_files.store(db, Path(result["folder"]), result["digest"])
         registry.register(db, name, "embedding", f"database:{result['digest']}", None, {})
+        job = {**job, "options": {**options, **training_runs.inherited_privacy(db, start)}}
         training_runs.record(db, name, job, start, result, len(texts), _digest(texts))
-        lineage.record(db, result["digest"], texts)
+        lineage.record(db, result["digest"], texts, start)
     return {"model": name, "method": method, "seconds": result["seconds"], **result["metrics"]}
 
 

@@ -71,10 +71,20 @@ def _check_private(
             f"delta {job.options['delta']:g} is too large for {units} {'persons' if persons else 'rows'}",
             hint=f"Choose less than one in their number, such as {0.1 / units:.0e}.",
         )
-    if base.name in {name for name, _, _ in lineage.learnt(db, [text for text, _ in rows], None)}:
+    if lineage.knows(db, base.name, [text for text, _ in rows]):
         raise InvalidInput(
             f'the base model "{base.name}" has learnt from these rows itself, without privacy or with some of its own',
             hint="Choose a base that knows none of them, such as the one it was trained from.",
+        )
+
+
+def check_strangers(db: Connection, base: Model, texts: Sequence[str]) -> None:
+    """Raise InvalidInput where a model is to be made of one that was trained with privacy and of its rows as well."""
+    if training_runs.is_private(db, base.wire["digest"]) and lineage.knows(db, base.name, texts):
+        raise InvalidInput(
+            f'model "{base.name}" has learnt from some of these rows with privacy, and what is made of both would tell'
+            " them without",
+            hint="Give texts that it has not learnt from.",
         )
 
 
@@ -168,7 +178,7 @@ def _train_and_register(
         training_runs.record(db, name, tried, base, of_trial, len(rows), digest)
     chosen = {**job.to_wire(), "options": metrics.get("options", job.options)}
     training_runs.record(db, name, chosen, base, result, len(set(persons)) or len(rows), digest)
-    lineage.record(db, result["digest"], [text for text, _ in rows])
+    lineage.record(db, result["digest"], [text for text, _ in rows], base)
     return {"model": name, "method": job.method, "seconds": result["seconds"], **metrics}
 
 

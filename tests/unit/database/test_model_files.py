@@ -42,7 +42,8 @@ def db(db: FakeConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> F
 
 
 def rows(db: FakeConnection, folder: Path) -> list[dict[str, Any]]:
-    return [{"path": path, "content": content} for path, _, content in model_files.parts(db, folder)]
+    stored = model_files.parts(db, folder, source.digest(folder))
+    return [{"path": path, "part": part, "content": content} for path, part, content in stored]
 
 
 def test_files_are_stored_in_parts_with_the_owners_rights(db: FakeConnection, folder: Path, digest: str) -> None:
@@ -61,12 +62,12 @@ def test_files_are_stored_in_parts_with_the_owners_rights(db: FakeConnection, fo
 
 def test_files_come_back_as_they_were(db: FakeConnection, folder: Path, digest: str) -> None:
     db.answer("SELECT FROM llm.model_file", [{}])
-    db.answer("SELECT path, content FROM llm.model_file", rows(db, folder))
+    db.answer("SELECT path, part, content FROM llm.model_file", rows(db, folder))
     model_files.restore(db, digest)
     target = source.trained_folder(digest)
     assert {name: (target / name).read_bytes() for name in FILES} == FILES
     assert [file.name for file in target.parent.iterdir()] == [digest]
-    assert db.asked("SELECT path, content")[0].role == OWNER
+    assert db.asked("SELECT path, part, content")[0].role == OWNER
     # Damaged files are replaced.
     (target / "model.json").write_bytes(b"damaged")
     model_files.restore(db, digest)
@@ -76,7 +77,7 @@ def test_files_come_back_as_they_were(db: FakeConnection, folder: Path, digest: 
 @pytest.mark.parametrize("path", ["../outside.json", "/tmp/outside.json", "."])
 def test_no_path_leads_out_of_the_folder(db: FakeConnection, digest: str, path: str) -> None:
     db.answer("SELECT FROM llm.model_file", [{}])
-    db.answer("SELECT path, content FROM llm.model_file", [{"path": path, "content": b"x"}])
+    db.answer("SELECT path, part, content FROM llm.model_file", [{"path": path, "part": 0, "content": b"x"}])
     with pytest.raises(ModelFilesMissing, match="that lies elsewhere"):
         model_files.restore(db, digest)
     assert list(source.trained_folder(digest).parent.iterdir()) == []
@@ -84,7 +85,9 @@ def test_no_path_leads_out_of_the_folder(db: FakeConnection, digest: str, path: 
 
 def test_files_of_another_digest_are_refused(db: FakeConnection, digest: str) -> None:
     db.answer("SELECT FROM llm.model_file", [{}])
-    db.answer("SELECT path, content FROM llm.model_file", [{"path": "model.json", "content": b"other"}])
+    db.answer(
+        "SELECT path, part, content FROM llm.model_file", [{"path": "model.json", "part": 0, "content": b"other"}]
+    )
     with pytest.raises(ModelFilesMissing, match="not those that it had"):
         model_files.restore(db, digest)
     assert not source.trained_folder(digest).exists()
@@ -94,7 +97,7 @@ def test_a_graphs_model_is_looked_for_in_each_graph(db: FakeConnection, folder: 
     with pytest.raises(ModelFilesMissing, match="are not in the database"):
         model_files.restore(db, digest)
     db.answer("FROM llm.all_graph_model WHERE", [{"graph": 1}, {"graph": 2}])
-    files = {1: [{"path": "model.json", "content": b"wrong"}], 2: rows(db, folder)}
+    files = {1: [{"path": "model.json", "part": 0, "content": b"wrong"}], 2: rows(db, folder)}
     db.answer("FROM llm.all_graph_model_file", lambda call: files[call.values[0]])
     model_files.restore(db, digest)
     assert source.digest(source.trained_folder(digest)) == digest
@@ -103,5 +106,5 @@ def test_a_graphs_model_is_looked_for_in_each_graph(db: FakeConnection, folder: 
 @pytest.mark.parametrize(("users", "gone"), [([], True), ([{}], False)])
 def test_files_that_something_refers_to_stay(db: FakeConnection, users: list[Any], gone: bool) -> None:
     db.answer("SELECT FROM llm.model AS m WHERE m.digest = $1", users)
-    assert model_files.drop_unused(db, "d") is gone
+    assert model_files.drop_unused(db, "d" * 64) is gone
     assert [call.role for call in db.asked("DELETE FROM llm.model_file")] == ([OWNER] if gone else [])

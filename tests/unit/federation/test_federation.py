@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from array import array
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,9 +65,9 @@ def test_no_row_counts_for_more_than_clip() -> None:
 def test_no_row_is_longer_than_is_believed(weights: list[float]) -> None:
     contract = Contract("classify", ["a", "b", "c"], "", {})
     values = gradient.sums(np.asarray(weights).reshape(6, 3), VECTORS, TRUTHS, NONE, False, None)
-    assert contract.objection(Sums.of(array("d", values))) is None
+    assert contract.objection(Sums.of(array("d", values)), array("d", weights)) is None
     values = gradient.sums(np.asarray(weights).reshape(6, 3), VECTORS, TRUTHS, NONE, True, None)
-    assert Contract("tag", ["a", "b", "c"], "", {}).objection(Sums.of(array("d", values))) is None
+    assert Contract("tag", ["a", "b", "c"], "", {}).objection(Sums.of(array("d", values)), array("d", weights)) is None
 
 
 def minimised(optimizer: Optimizer, rounds: int) -> float:
@@ -195,3 +196,44 @@ def test_masks_cancel_in_the_sum_of_all_and_of_nobody_less() -> None:
     assert list(sums.unmasked(masked, 4)) == pytest.approx([6, -9, 28, 6e5])
     for part in (masked[:3], masked[:1], [*masked[:3], told(3, b"another")]):
         assert sums.norm(sums.unmasked(part, 4)) > 1e6
+
+
+CONTRACT = {"task": "classify", "labels": ["a", "b"], "base_digest": "x" * 64, "options": {}, "rounds": 10}
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"rounds": math.inf},
+        {"rounds": math.nan},
+        {"rounds": 10**300},
+        {"rounds": 0},
+        {"options": {"epsilon": 1e-300}},
+        {"options": {"epsilon": math.nan}},
+        {"options": {"epsilon": 1, "delta": 0}},
+        {"options": None},
+        {"labels": ["a\0", "b"]},
+        {"labels": ["a\ud800", "b"]},
+        {"labels": {"a": 1, "b": 2}},
+        {"task": ["classify"]},
+        {"base_digest": None},
+    ],
+)
+def test_no_description_of_an_agreement_is_more_than_misunderstood(lie: dict[str, Any]) -> None:
+    assert Contract.parse(json.dumps(CONTRACT)).task == "classify"
+    with pytest.raises(InvalidInput, match="described in a way that is not understood"):
+        Contract.parse(json.dumps({**CONTRACT, **lie}))
+
+
+def test_a_loss_that_no_rows_have_is_refused() -> None:
+    contract, point = Contract("classify", ["a", "b", "c"], "", {}), array("d", [1.0] * 18)
+    told = Sums(array("d", bytes(8 * 18)), loss=1e308, rows=10)
+    assert contract.objection(told, point) == "its loss is larger than that of so many rows can be"
+    told.loss = 60.0
+    assert contract.objection(told, point) is None
+
+
+def test_an_epsilon_too_small_to_compute_with_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="invalid value for option"):
+        budget.check({"epsilon": 1e-300})
+    assert budget.check({"epsilon": 0}) == {"epsilon": 0}

@@ -146,7 +146,7 @@ def trained(db: FakeConnection, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     monkeypatch.setattr(training_runs, "stream_training", stream_training)
     monkeypatch.setattr(client, "ask_if_running", lambda request, poll: seen.append(request["model"]["digest"]))
-    monkeypatch.setattr(model_files, "parts", lambda db, folder: [(f"{folder}/graph.json", 0, b"{}")])
+    monkeypatch.setattr(model_files, "parts", lambda db, folder, digest: [(f"{folder}/graph.json", 0, b"{}")])
     monkeypatch.setattr(link_prediction, "_MIN_RELATIONS", 3)
     db.answer("FROM llm.graph_source WHERE graph = $1", [{"id": 4}])
     db.answer("FROM llm.readable_graph_source WHERE whole", [{"id": 4}])

@@ -66,3 +66,19 @@ def test_many_of_them_take_no_time_in_the_square_of_their_number() -> None:
 def test_of_those_that_overlap_in_a_chain_every_other_stays() -> None:
     found = [("ip", start, start + 12, 0.9 - start / 1000, "a") for start in range(0, 100, 10)]
     assert [each[1] for each in merging.without_overlaps("x" * 200, found, ["ip"], 0.3)] == [0, 20, 40, 60, 80]
+
+
+def test_an_address_in_chinese_begins_where_a_model_sees_a_place() -> None:
+    text = "公司位于深圳市南山区科技园南路2号。"
+    address, place = ("address", 0, 17, 0.85, "cn_address"), ("location", 4, 17, 0.88, "lac")
+    assert merging.without_overlaps(text, [address, place], ["address"], 0.3) == [("address", 4, *address[2:])]
+    # Another one far inside is a part of it.
+    inner = ("location", 10, 13, 0.88, "lac")
+    assert merging.without_overlaps(text, [address, inner], ["address"], 0.3) == [address]
+
+
+def test_no_model_has_its_way_with_what_is_known_to_be_nothing() -> None:
+    text = "Lot 021-33-0408"
+    nothing, phone = ("", 4, 15, 1.0, "us_ssn"), ("phone", 4, 15, 0.9, "rampart")
+    assert merging.blanked(text, [nothing]) == "Lot 00000000000"
+    assert merging.without_overlaps(text, [nothing, phone], ["phone"], 0.3) == []

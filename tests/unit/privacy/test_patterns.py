@@ -107,3 +107,19 @@ def test_only_what_begins_with_a_plus_is_a_phone_of_any_country(text: str) -> No
     for plus in "+\uff0b":
         found = list(patterns.find(f"{plus}44 20 7946 0958", ["phone"], ["en"]))
         assert ("phone", 0, 16, 0.97, "phone_international") in found
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "found"),
+    [
+        ("Lot no. 021-33-0408 was recalled.", "national_id", []),
+        ("SSN 021-33-0408, of lot 7", "national_id", ["021-33-0408"]),
+        ("the lot of 021-33-0408", "national_id", ["021-33-0408"]),
+        ("Update to version: 10.2.0.7 now.", "ip", []),
+        ("version 3 at 10.2.0.7", "ip", ["10.2.0.7"]),
+        ("成都市武侯区人民南路四段9号。", "address", ["成都市武侯区人民南路四段9号"]),
+    ],
+)
+def test_what_a_word_numbers_is_something_else(text: str, kind: str, found: list[str]) -> None:
+    spans = [each for each in patterns.find(text, [kind], kinds.LANGUAGES) if each[0]]
+    assert [text[start:end] for _, start, end, *_ in spans] == found

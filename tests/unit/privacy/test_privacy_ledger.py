@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pg_llm.errors import BudgetExceeded, Error, InvalidInput
+from pg_llm.errors import BudgetExceeded, DiskFull, Error, InvalidInput
 from pg_llm.privacy.host import privacy_ledger
 
 
@@ -115,3 +116,26 @@ def test_a_nonce_serves_once() -> None:
         use(nonce="x")
     assert use(nonce="y")
     assert ask(op="uses", ids=["a"]) == {"a": 2}
+
+
+def open_many(count: int) -> None:
+    for number in range(count):
+        ask(op="open", id=f"{number:0100}", server="s/1")
+
+
+def test_a_full_disk_is_told_as_such_and_spends_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask(op="open", id="a", server="s/1")
+    connect = sqlite3.connect
+
+    def full(*args: Any, **options: Any) -> sqlite3.Connection:
+        ledger = connect(*args, **options)
+        pages = ledger.execute("PRAGMA page_count").fetchone()[0]
+        ledger.execute(f"PRAGMA max_page_count = {pages}")
+        return ledger
+
+    with monkeypatch.context() as patch:
+        patch.setattr(privacy_ledger.sqlite3, "connect", full)
+        with pytest.raises(DiskFull, match="database or disk is full") as caught:
+            open_many(10_000)
+        assert "Nothing is answered" in str(caught.value.hint)
+    assert ask(op="read", ids=["a"]) == {"a": [0, 0]}

@@ -123,7 +123,14 @@ def configured(data: Path, **values: str) -> configuration.Configuration:
 
 
 def test_the_configuration_is_the_servers(data: Path) -> None:
-    found = configured(data, memory_limit="1GB", memo_limit="0", threads="2", tensorboard_directory="/logs")
+    found = configured(
+        data,
+        memory_limit="1GB",
+        memo_limit="0",
+        threads="2",
+        tensorboard_directory="/logs",
+        model_file_key="env:MODELS",
+    )
     assert found == configuration.Configuration(
         memory_limit=1 << 30,
         host_memory_limit=3 << 30,
@@ -132,7 +139,10 @@ def test_the_configuration_is_the_servers(data: Path) -> None:
         memo_limit=0,
         threads=2,
         tensorboard_directory="/logs",
+        model_file_key="env:MODELS",
     )
     assert configured(data, host_memory_limit="5GB").host_memory_limit == 5 << 30
     with pytest.raises(InvalidInput, match="llm.memory_limit"):
         configured(data, memory_limit="much")
+    with pytest.raises(InvalidInput, match="llm.model_file_key"):
+        configured(data, model_file_key="file:../postgresql.conf")

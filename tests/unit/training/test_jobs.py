@@ -81,6 +81,7 @@ def db(db: FakeConnection) -> FakeConnection:
     db.answer("INSERT INTO llm.model_file")
     db.answer("INSERT INTO llm.run")
     db.answer("INSERT INTO llm.training_lineage")
+    db.answer("AS trainers FROM pg_roles", [{"trainers": None}])
     db.answer("INSERT INTO llm.model (name", [{"name": "moods"}])
     table(db, QUERY, ROWS)
     return db

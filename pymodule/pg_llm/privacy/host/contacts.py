@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from pg_llm.classify.host import entity_patterns
-from pg_llm.privacy.host.recognizers import Found, Recognizer, is_near, number, words
+from pg_llm.privacy.host.recognizers import Found, Recognizer, is_near, is_right_behind, number, words
 
 REGIONS = {"en": ("US", "GB"), "de": ("DE",), "fr": ("FR",), "es": ("ES",), "it": ("IT",), "zh": ("CN",)}
 _PHONE = words(
@@ -20,6 +20,9 @@ _LEAST_DIGITS = 7
 _DIGITS = re.compile(rf"(?:\d\W{{0,4}}){{{_LEAST_DIGITS - 1}}}\d")
 _PLUS = re.compile("[+\uff0b]")
 _DATE_LIKE = re.compile(r"\d{1,4}([-./])\d{1,2}\1\d{1,4}")
+
+# Numbers of software have the form of addresses.
+_VERSION = words("version, versión, versione, build, release, firmware, revision, 版本")
 
 _MONTH = (
     r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|jän|mär|mai|okt|dez|janv|fév|avr|juin|juil|aoû|août|déc"
@@ -101,7 +104,8 @@ def of_networks_and_banks(text: str) -> Iterator[Found]:
     for start, end in entity_patterns.cards(text):
         yield "card", start, end, 0.95, "card"
     for start, end in entity_patterns.ip_addresses(text):
-        yield "ip", start, end, 0.9, "ip"
+        if not is_right_behind(_VERSION, text, start):
+            yield "ip", start, end, 0.9, "ip"
 
 
 def coordinates(text: str) -> Iterator[Found]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,11 @@ from typing import Any
 from pg_llm.errors import InvalidInput
 from pg_llm.models.engine import Engine
 from pg_llm.protocol import FOLDER
+from pg_llm.settings import KEY_PLACE
 from pg_llm.tasks import WorkItem
 
 # Relative to the data directory, where only the server's own user writes.
 _KEYS = Path(FOLDER, "keys")
-_SOURCE = re.compile(r"(?:file:[A-Za-z0-9_][A-Za-z0-9._-]{0,99}|env:[A-Z_][A-Z0-9_]{0,99})")
 _LEAST, _MOST = 32, 4096
 
 
@@ -70,7 +69,7 @@ class Key:
 
 
 def _read(source: str) -> bytes:
-    if not _SOURCE.fullmatch(source):
+    if not KEY_PLACE.fullmatch(source):
         raise InvalidInput(
             f'not the place of a key: "{source}"',
             hint="Write file:NAME for a file in pg_llm/keys of the data directory, or env:NAME for the server's"

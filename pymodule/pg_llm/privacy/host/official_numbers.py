@@ -38,12 +38,21 @@ _LICENCE = words(
     " führerschein, permis de conduire, permiso de conducir, patente, 驾驶证"
 )
 _PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
+# Goods that have numbers of the form of a social security number.
+_GOODS = words("lot, batch, serial, part, model, sku, charge, lote, lotto, partida, 批号, 批次, 型号")
 _ANY_CASE = re.IGNORECASE
 
 RECOGNIZERS = (
     # Identity.
     Recognizer(
-        "us_ssn", "national_id", number(r"\d{3}-\d{2}-\d{4}"), 0.8, 0.95, _IDENTITY, check_digits.social_security
+        "us_ssn",
+        "national_id",
+        number(r"\d{3}-\d{2}-\d{4}"),
+        0.8,
+        0.95,
+        _IDENTITY,
+        check_digits.social_security,
+        _GOODS,
     ),
     Recognizer(
         "us_ssn_plain", "national_id", number(r"\d{3} ?\d{2} ?\d{4}"), 0, 0.7, _IDENTITY, check_digits.social_security

@@ -10,11 +10,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 Span = tuple[int, int]
+# The kind of a place that is known to hold nothing personal, so that no model takes it for something.
+NOTHING = ""
 # What was found: kind, start, end, score, recognizer.
 Found = tuple[str, int, int, float, str]
 
 # Characters before and behind a match in which words speak for its kind.
 _BEFORE, _BEHIND = 50, 25
+# What stands between such a word and its number.
+_NUMBERED = re.compile(r"(?:[\s:#.=(]|\b(?:no|nos|nr|num|number|nummer|numero|número|n[°º]|is)\b)*\Z", re.IGNORECASE)
 _SEPARATORS = str.maketrans("", "", " -./\u00a0")
 
 
@@ -22,7 +26,8 @@ _SEPARATORS = str.maketrans("", "", " -./\u00a0")
 class Recognizer:
     """`pattern` has a group `value` where not all that matches is the value; `check` is told it without separators.
 
-    `alone` is the score without a word of `context` near, `near` the one with it.
+    `alone` is the score without a word of `context` near, `near` the one with it. What stands right behind a word of
+    `against`, and near none of `context`, is NOTHING.
     """
 
     name: str
@@ -32,6 +37,7 @@ class Recognizer:
     near: float = 0.0
     context: re.Pattern[str] | None = None
     check: Callable[[str], bool] | None = None
+    against: re.Pattern[str] | None = None
 
     def find(self, text: str) -> Iterator[Found]:
         """What it finds in a text."""
@@ -41,7 +47,9 @@ class Recognizer:
             if self.check and not self.check(match[group].translate(_SEPARATORS)):
                 continue
             score = self.near if self.context and is_near(self.context, text, start, end) else self.alone
-            if score:
+            if score == self.alone and self.against and is_right_behind(self.against, text, start):
+                yield NOTHING, start, end, 1.0, self.name
+            elif score:
                 yield self.kind, start, end, score, self.name
 
 
@@ -50,6 +58,12 @@ def is_near(context: re.Pattern[str], text: str, start: int, end: int) -> bool:
     before = text[max(0, start - _BEFORE) : start].rpartition("\n")[2]
     behind = text[end : end + _BEHIND].partition("\n")[0]
     return bool(context.search(before) or context.search(behind))
+
+
+def is_right_behind(against: re.Pattern[str], text: str, start: int) -> bool:
+    """Whether what stands there is numbered by such a word: "lot no. …", "version: …"."""
+    before = _NUMBERED.sub("", text[max(0, start - _BEHIND) : start])
+    return any(match.end() == len(before) for match in against.finditer(before))
 
 
 def words(listed: str) -> re.Pattern[str]:

@@ -18,12 +18,13 @@ from pg_llm import file_locks, interrupts, protocol
 from pg_llm.errors import Error, from_wire, resource_error
 from pg_llm.installation import OPENMP_ENV, PACKAGE, installation
 from pg_llm.protocol import Message
+from pg_llm.runtime import transient
 from pg_llm.runtime.training import checkpoints
 
 log = logging.getLogger("pg_llm.runtime")
 
 # Below the data directory, which is the working directory of backends and host.
-FOLDER = Path(protocol.TRANSIENT) / "training"
+FOLDER = transient.TRAININGS
 _LOCK = FOLDER.parent / "training.lock"
 
 # Descriptors of the locks on this process's own folders.

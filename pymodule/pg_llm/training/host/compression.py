@@ -61,7 +61,7 @@ def run(job: dict[str, Any], rows: list[Example], folder: Path, report: Report) 
     measures = _compared(teacher, _Loaded(made), held_out)
     least = options["min_quality"] * measures["before"]["quality"]
     if method not in ("int8", "int4") and (job.get("is_trial") or measures["after"]["quality"] < least):
-        loading.discard_exports(source.digest(folder))
+        source.discard_exports(source.digest(folder))
     return {**measures, "options": (made.base or made.to_wire())["options"]}
 
 
