@@ -185,3 +185,9 @@ def test_titles_behind_chinese_names_are_taken_off_where_the_name_occurs() -> No
     found = column_errors(Counter([*names, "赵敏主任", "张三丰先生", "孙权教授", "主任"]))
     assert {each.old: each.new for each in found if not each.suspect} == {"赵敏主任": "赵敏", "张三丰先生": "张三丰"}
     assert all(each.confidence < 0.95 for each in found)
+
+
+def test_a_converted_number_has_the_decimals_of_its_column() -> None:
+    metres = [f"{n}.{n % 10} m" for n in range(800, 1000)]
+    found = {each.old: each.new for each in column_errors(Counter([*metres, "0.9 km", "0.91234 km"]))}
+    assert found == {"0.9 km": "900.0 m", "0.91234 km": "912.34 m"}

@@ -193,6 +193,6 @@ def test_confidences_are_monotonous_and_grow_with_what_is_found_alike() -> None:
         assert calibrated(detector, 0.6, 1) <= calibrated(detector, 0.6, 20)
     assert calibrated("none of them", 0.6, 20) == 0.6
     assert calibrated("typo", 0.39, 1000) == 0.39
-    # An empty cell is never filled by default on a vote.
+    # On a vote an empty cell is not filled by default, whatever the others are.
     assert calibrated("dependency", 0.94, 1000, rows=0) < 0.95 <= calibrated("dependency", 0.94, 1000)
     assert calibrated("typo", 0.6, 1, rows=1) < calibrated("typo", 0.6, 1, rows=60)
