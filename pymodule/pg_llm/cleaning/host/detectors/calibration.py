@@ -30,7 +30,7 @@ _BY_LOG_ODDS, _BY_TENFOLD = 1.2, 1.66
 # By each tenfold of the value's rows; and what a law gives where nothing is contradicts nothing.
 _BY_TENFOLD_ROWS = {"typo": 0.84}
 _IF_EMPTY = {"dependency": 2.9}
-# What little is found of tells little of a table: so many imagined repairs are as probable as the detector says.
+# That little is found of a kind tells little against it: so many imagined repairs are as probable as the detector says.
 _OWN_WORD = 3
 # Of what is said to be less probable nothing was measured, nor of other detectors: it stays as they say.
 MIN_SAID = 0.4
@@ -50,7 +50,7 @@ def calibrated(detector: str, said: float, alike: int = 1, rows: int = 1) -> flo
     odds = _AT_NINE_TENTHS[detector] + _BY_LOG_ODDS * (_log_odds(said) - _log_odds(0.9))
     odds += _BY_TENFOLD * math.log10(alike) + _BY_TENFOLD_ROWS.get(detector, 0.0) * math.log10(max(1, rows))
     odds += 0.0 if rows else _IF_EMPTY.get(detector, 0.0)
-    odds = (alike * odds + _OWN_WORD * _log_odds(said)) / (alike + _OWN_WORD)
+    odds = max(odds, (alike * odds + _OWN_WORD * _log_odds(said)) / (alike + _OWN_WORD))
     probability = 1 / (1 + math.exp(-odds))
     is_applied = detector == _LAW and rows > 0 and probability >= _LAWFUL
     return _APPLIED if is_applied else min(probability, _NOT_APPLIED)

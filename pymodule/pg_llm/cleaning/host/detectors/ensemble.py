@@ -35,6 +35,7 @@ from pg_llm.cleaning.host.detectors import (
     writings,
 )
 from pg_llm.cleaning.host.table import Column, Finding, Rows, Step, Table, Value, is_quantity
+from pg_llm.cleaning.host.types import missing
 
 _T = TypeVar("_T")
 MARK = "mark"
@@ -160,9 +161,9 @@ def _calibrated(table: Table, findings: Sequence[Finding], precision: Precision)
 
 
 def _rows_alike(column: Column, finding: Finding) -> int:
-    """The rows of the column that hold what a finding's cells hold, 0 if that is nothing."""
+    """The rows of the column that hold what a finding's cells hold, 0 if that is nothing, or a word for nothing."""
     code = column.codes[finding.rows[0]]
-    return int(column.occurrences[code]) if code else 0
+    return int(column.occurrences[code]) if code and missing.kind(column.values[code - 1]) != "sure" else 0
 
 
 def _without_contradictions(findings: list[Finding]) -> list[Finding]:
