@@ -165,3 +165,29 @@ def test_a_short_code_gets_the_zero_that_it_has_elsewhere() -> None:
     codes = {f"{n:05}": 3 for n in range(1000, 60_000, 1111)}
     found = {each.old: (each.new, each.suspect) for each in column_errors({**codes, "2111": 1, "8010": 9})}
     assert found == {"2111": ("02111", False), "8010": (None, True)}
+
+
+def test_grouped_codes_get_back_the_zeros_before_them() -> None:
+    codes = [f"{n % 300:03}-{n % 90:02}-{n:04}" for n in range(400)]
+    found = {each.old: each for each in column_errors(Counter([*codes, "12-44-0007", "5-02-0009"]))}
+    assert {old: each.new for old, each in found.items()} == {"12-44-0007": "012-44-0007", "5-02-0009": "005-02-0009"}
+    assert all(each.confidence < 0.95 for each in found.values())
+    # Where no code begins with a zero, shorter ones are others; so are those that recur, and those with another build.
+    whole = [code for code in codes if code[0] != "0"]
+    assert all(each.suspect for each in column_errors(Counter([*whole, "12-44-0007"])))
+    assert "012-4-0007" not in {each.new for each in column_errors(Counter([*codes, "12-4-0007"]))}
+    recurring = column_errors(Counter([*codes, *["12-44-0007"] * 5]))
+    assert all(each.suspect for each in recurring)
+
+
+def test_titles_behind_chinese_names_are_taken_off_where_the_name_occurs() -> None:
+    names = ["赵敏", "王伟", "李娜", "张三丰", "刘洋", "陈静"] * 20
+    found = column_errors(Counter([*names, "赵敏主任", "张三丰先生", "孙权教授", "主任"]))
+    assert {each.old: each.new for each in found if not each.suspect} == {"赵敏主任": "赵敏", "张三丰先生": "张三丰"}
+    assert all(each.confidence < 0.95 for each in found)
+
+
+def test_a_converted_number_has_the_decimals_of_its_column() -> None:
+    metres = [f"{n}.{n % 10} m" for n in range(800, 1000)]
+    found = {each.old: each.new for each in column_errors(Counter([*metres, "0.9 km", "0.91234 km"]))}
+    assert found == {"0.9 km": "900.0 m", "0.91234 km": "912.34 m"}

@@ -181,10 +181,18 @@ def test_two_columns_that_contradict_each_other_are_reported_and_not_repaired() 
     assert sorted(found) == [(100, 0, None), (100, 1, None)]
 
 
-def test_confidences_are_monotonous() -> None:
+def test_confidences_are_monotonous_and_grow_with_what_is_found_alike() -> None:
     from pg_llm.cleaning.host.detectors.calibration import calibrated
 
     for detector in ("typo", "variant", "dependency", "unit", "none of them"):
-        said = [calibrated(detector, place / 100) for place in range(101)]
-        assert said == sorted(said)
-        assert all(value < 0.95 for value in said[:95])
+        for alike in (1, 3, 100):
+            said = [calibrated(detector, place / 100, alike, 2) for place in range(40, 101)]
+            assert said == sorted(said)
+            is_law = detector == "dependency"
+            assert all(value < 0.95 or is_law for value in said[:55])
+        assert calibrated(detector, 0.6, 1) <= calibrated(detector, 0.6, 20)
+    assert calibrated("none of them", 0.6, 20) == 0.6
+    assert calibrated("typo", 0.39, 1000) == 0.39
+    # On a vote an empty cell is not filled by default, whatever the others are.
+    assert calibrated("dependency", 0.94, 1000, rows=0) < 0.95 <= calibrated("dependency", 0.94, 1000)
+    assert calibrated("typo", 0.6, 1, rows=1) < calibrated("typo", 0.6, 1, rows=60)

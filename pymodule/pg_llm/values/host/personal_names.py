@@ -11,6 +11,12 @@ _TITLES = (
     r"|(?:h\. ?c|med|phil|rer\. ?nat|jur)\."
 )
 _LEADING = re.compile(rf"(?:(?:{_TITLES})\s*)+(?=[^\W\d_])")
+# Behind a Chinese name of two or three characters.
+_CHINESE = re.compile(
+    r"(?<=^[\u4e00-\u9fff]{2})(?:TITLES)$|(?<=^[\u4e00-\u9fff]{3})(?:TITLES)$".replace(
+        "TITLES", "先生|女士|小姐|太太|主任|教授|博士|医生|醫生|经理|經理|老师|老師|律师|律師"
+    )
+)
 _TRAILING = re.compile(r",? (?:PhD|Ph\.D\.?|MD|M\.D\.?|MBA|MSc|M\.Sc\.?|BSc|B\.Sc\.?|Esq\.?|DDS|JD)$")
 
 
@@ -21,4 +27,6 @@ def without_title(text: str) -> str | None:
     if "," in name:
         name = _TRAILING.sub("", name)
     name = name.strip(" ,")
+    if (chinese := _CHINESE.sub("", name)) != name:
+        return chinese
     return name if name and name != text.strip() and name[0].isupper() else None

@@ -6,7 +6,7 @@ show it right.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
@@ -29,11 +29,13 @@ from pg_llm.cleaning.host.detectors import (
     neighbour_values,
     outliers,
     standardized,
+    swapped_values,
     truth_discovery,
     typos,
     writings,
 )
-from pg_llm.cleaning.host.table import Finding, Rows, Step, Table, Value, is_quantity
+from pg_llm.cleaning.host.table import Column, Finding, Rows, Step, Table, Value, is_quantity
+from pg_llm.cleaning.host.types import missing
 
 _T = TypeVar("_T")
 MARK = "mark"
@@ -95,6 +97,8 @@ class Ensemble:
         others += learned_programs.detect(table)
         others += neighbour_values.detect(table)
         found += [finding for finding in others if finding.column not in settled]
+        swapped = self._keep((swapped_values.DETECTOR,), lambda: list(swapped_values.detect(self._standardized)))
+        found = [*swapped_values.without_cells(found, swapped), *swapped]
         headers = self._keep((header_rows.DETECTOR,), lambda: header_rows.detect(table))
         found = [*header_rows.without_rows(found, headers), *headers]
         return _without_contradictions(_combine_by_column(table, found))
@@ -136,19 +140,30 @@ def _combine_by_column(table: Table, findings: Sequence[Finding]) -> list[Findin
     by_column: defaultdict[int, list[Finding]] = defaultdict(list)
     for finding in findings:
         by_column[finding.column].append(_weighted(finding, precision))
-    combined = [
-        _calibrated(each, precision)
-        for column, found in by_column.items()
-        for each in _combine_column(table, column, found)
-    ]
-    return combined + list(_contradicted_by_marks(table))
+    combined = [each for column, found in by_column.items() for each in _combine_column(table, column, found)]
+    return [*_calibrated(table, combined, precision), *_contradicted_by_marks(table)]
 
 
-def _calibrated(finding: Finding, precision: Precision) -> Finding:
-    # What people said of a detector's repairs in this table counts more than what was measured elsewhere.
-    if finding.confidence is None or (finding.column, finding.detector) in precision:
-        return finding
-    return replace(finding, confidence=calibration.calibrated(finding.detector, finding.confidence))
+def _calibrated(table: Table, findings: Sequence[Finding], precision: Precision) -> Iterator[Finding]:
+    rows = [_rows_alike(table.columns[each.column], each) for each in findings]
+    alike = Counter(
+        (each.column, each.detector, bool(count))
+        for each, count in zip(findings, rows, strict=True)
+        if each.confidence is not None and each.confidence >= calibration.MIN_SAID
+    )
+    for finding, count in zip(findings, rows, strict=True):
+        column, detector, said = finding.column, finding.detector, finding.confidence
+        # What people said of a detector's repairs in this table counts more than what was measured elsewhere.
+        if said is not None and (column, detector) not in precision:
+            others = max(1, alike[column, detector, bool(count)])
+            finding = replace(finding, confidence=calibration.calibrated(detector, said, others, count))
+        yield finding
+
+
+def _rows_alike(column: Column, finding: Finding) -> int:
+    """The rows of the column that hold what a finding's cells hold, 0 if that is nothing, or a word for nothing."""
+    code = column.codes[finding.rows[0]]
+    return int(column.occurrences[code]) if code and missing.kind(column.values[code - 1]) != "sure" else 0
 
 
 def _without_contradictions(findings: list[Finding]) -> list[Finding]:

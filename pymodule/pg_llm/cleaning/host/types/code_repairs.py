@@ -19,6 +19,8 @@ _SURE, _LIKELY, _UNSURE = 0.97, 0.9, 0.75
 _MAX_SHORT, _MIN_RECURRING = 0.15, 3
 _DIGITS = dict(zip("OoIl|SBZ", "00111582", strict=True))
 _LETTERS = {"0": "O", "1": "I", "5": "S", "8": "B", "2": "Z"}
+# Digits alone, or before a sign.
+_ZEROS = re.compile("9{3,}$|9{2,}[-/. ]")
 _SIGNS = re.compile(r"[ .()/_-]")
 
 
@@ -32,7 +34,7 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
         return
     step = f"{column.name}s are written as {dominant}"
     zeros = _has_lost_zeros(counts, dominant)
-    short = sum(count for value, count in counts.items() if value.isdecimal() and len(value) < len(dominant))
+    short = sum(count for value, count in counts.items() if zeros and _with_zeros(value, dominant))
     for value in counts:
         if shape(value) == dominant:
             continue
@@ -44,11 +46,11 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
         elif (new := _retyped(text, dominant)) is not None:
             reason = f"most others are written {dominant}"
             yield ValueRepair(value, new, _LIKELY, "variant", "signs that look alike in codes", reason)
-        elif zeros and text.isdecimal() and len(text) < len(dominant):
-            padded = text.zfill(len(dominant))
+        elif zeros and (padded := _with_zeros(text, dominant)):
             # A code that never has the zero may be another country's.
             is_known = padded in counts
-            begins_so = any(value.startswith(padded[: -len(text)]) for value in counts if shape(value) == dominant)
+            zeros_before = padded[: len(padded) - len(text)]
+            begins_so = any(value.startswith(zeros_before) for value in counts if shape(value) == dominant)
             # Where it recurs without, it is one without.
             is_rare = counts[value] < _MIN_RECURRING and short <= _MAX_SHORT * patterns.total()
             is_lost = is_known or (begins_so and is_rare)
@@ -147,7 +149,13 @@ def _as(character: str, slot: str) -> str:
 
 
 def _has_lost_zeros(counts: Counts, dominant: str) -> bool:
-    """Whether the codes are digits of one length, and some begin with the zero that spreadsheets take away."""
-    if not re.fullmatch("9{3,}", dominant):
+    """Whether the codes begin with digits of one length, and some with the zero that spreadsheets take away."""
+    if not _ZEROS.match(dominant):
         return False
     return any(value.startswith("0") for value in counts if len(value) == len(dominant))
+
+
+def _with_zeros(value: str, dominant: str) -> str | None:
+    """The value with zeros before it, in the dominant shape; None where zeros alone do not make it so."""
+    padded = value.rjust(len(dominant), "0")
+    return padded if len(value) < len(dominant) and value[:1].isdecimal() and shape(padded) == dominant else None

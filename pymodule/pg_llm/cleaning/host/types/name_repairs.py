@@ -11,6 +11,8 @@ from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepa
 from pg_llm.values.host import letter_case, personal_names
 
 TYPES = frozenset("name category person company country state".split())
+# Where few names recur in many rows, they are categories.
+_OF_PEOPLE = frozenset(("person", "name", "category"))
 _SURE, _LIKELY, _UNSURE = 0.97, 0.9, 0.75
 _MIN_COUNT = 10
 # If more of the cells have a sign, a case or an order, it is one of the column's own.
@@ -98,7 +100,7 @@ def _points(counts: Counts, _: ColumnType) -> Found:
 
 def _order(counts: Counts, column: ColumnType) -> Found:
     """`Lindgren, Anna` among names like `Anna Lindgren`: other rows show which of both is the given name."""
-    if column.name not in ("person", "name"):
+    if column.name not in _OF_PEOPLE:
         return
     turned = {value: match for value in counts if (match := _FAMILY_FIRST.fullmatch(value))}
     given: Counter[str] = Counter()
@@ -128,7 +130,7 @@ def _order(counts: Counts, column: ColumnType) -> Found:
 
 def _titles(counts: Counts, column: ColumnType) -> Found:
     """A title before a name that the column has without it."""
-    for value in counts if column.name in ("person", "name") else ():
+    for value in counts if column.name in _OF_PEOPLE else ():
         if (bare := personal_names.without_title(value)) is not None and counts.get(bare, 0) >= counts[value]:
             yield value, ValueRepair(value, bare, _UNSURE, "variant", "names without titles", f"{bare!r} occurs too")
 

@@ -131,9 +131,10 @@ def repairs(counts: Counts, column: ColumnType, named: Unit | None = None) -> It
             reason = "bare numbers are in one unit, and this one seems to be in another"
             yield ValueRepair(value, None, _LIKELY, "unit", f"numbers in {number.unit}", reason, suspect=True)
             continue
+        is_converted = bool(wanted and number.unit and number.unit != wanted)
+        amount = _padded(amount, decimals) if is_converted else amount
         new = _write(amount, mark, group_mark, writing, value, negative)
         if new != value:
-            is_converted = bool(wanted and number.unit and number.unit != wanted)
             confidence = _LIKELY if is_converted or is_whole or is_turned or value in noisy else _SURE
             kind = "unit" if is_converted or number.unit != unit else "number"
             example = f"{writing.before}1{f'{mark}5' if mark else ''}{writing.after}"
