@@ -10,7 +10,10 @@ from pg_llm.errors import InsufficientPrivilege, InvalidInput
 
 def oid(db: Connection, target: str | None) -> str:
     """The table's oid, resolved on the caller's search path: PL/Python gets a regclass as the name on that path."""
-    query = "SELECT oid::pg_catalog.int8 AS oid FROM pg_catalog.pg_class WHERE oid = $1::pg_catalog.oid"
+    query = (
+        "SELECT $1::pg_catalog.oid::pg_catalog.int8 AS oid"
+        " FROM pg_catalog.pg_class AS c WHERE c.oid OPERATOR(pg_catalog.=) $1::pg_catalog.oid"
+    )
     rows = db.rows(query, ("pg_catalog.regclass",), (arguments.required("target", target),))
     if not rows:
         # A number is a regclass, too, whether or not a relation has it.
