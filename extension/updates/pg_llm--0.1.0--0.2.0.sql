@@ -1359,6 +1359,11 @@ LANGUAGE plpython3u VOLATILE TRANSFORM FOR TYPE jsonb
 AS $$ from pg_llm.functions import training; return training.llm_tune(name, task, query, base, method, trials, options) $$;
 COMMENT ON FUNCTION llm_tune IS 'Train a model with the best hyperparameters of some trials; returns what was measured on rows none has seen.';
 
+CREATE FUNCTION llm_encrypt_model_files(old_key text DEFAULT NULL) RETURNS TABLE (digest text, action text)
+LANGUAGE plpython3u VOLATILE COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import privacy; return privacy.llm_encrypt_model_files(old_key) $$;
+COMMENT ON FUNCTION llm_encrypt_model_files IS 'Encrypt the files of trained models under the key that llm.model_file_key names, or wrap their data keys anew.';
+
 -- Rights.
 REVOKE ALL ON llm.model_file, llm.own_graph, llm.own_graph_source, llm.own_graph_row, llm.own_entity,
 llm.own_entity_embedding, llm.own_relation, llm.own_evidence, llm.own_merge, llm.own_graph_model, llm.own_graph_model_file

@@ -20,7 +20,6 @@ from pg_llm.database.models import Model
 from pg_llm.database.sandbox import Refused
 from pg_llm.database.security_context import run_as_extension_owner
 from pg_llm.errors import BudgetExceeded, DuplicateObject, InvalidInput, UndefinedObject
-from pg_llm.federation.options import LEAST_EPSILON
 from pg_llm.privacy import privacy_budget
 from pg_llm.training import labelled_rows
 from pg_llm.training.labelled_rows import LabelledRow
@@ -112,10 +111,6 @@ class Agreement:
 def allow(db: Connection, terms: Terms, base: str | None) -> dict[str, Any]:
     """Check the query by reading it once, and write the agreement down; returns how many rows and labels it has."""
     path = sandbox.search_path(db)
-    if 0 < terms.options["epsilon"] < LEAST_EPSILON:
-        raise InvalidInput(
-            f"epsilon must be at least {LEAST_EPSILON:g}", hint="With less nothing is left but noise; 0 adds none."
-        )
     with search_path.pinned(db):
         if not db.rows("SELECT FROM pg_roles WHERE rolname = $1", ("text",), (terms.role,)):
             raise InvalidInput(f'role "{terms.role}" does not exist')

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pg_llm.options import Option
 
-LEAST_EPSILON = 0.01
 AGREEMENT = {
     "validation": Option(("agreement",), 0.2, 0, 0.9, "share of the rows kept back to measure on; none with epsilon"),
     "clip": Option(("agreement",), 1.0, 0.001, 2, "longest gradient of one row, where epsilon is given"),
