@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -85,6 +86,9 @@ def test_what_is_trained_is_stored_encrypted_and_answers(
     assert {".data_key", "head.json", "head.safetensors"} == stored.keys()
     assert not any(word in content for content in stored.values() for word in PLAIN)
     forget(examples, cluster)
+    # The next host would delete it.
+    if (unpacked := cluster.data / "pg_llm" / "pgsql_tmp").is_symlink():
+        shutil.rmtree(unpacked.resolve(), ignore_errors=True)
     assert classify(examples) == "canary-label"
     unpacked = cluster.data / "pg_llm" / "pgsql_tmp"
     assert unpacked.is_symlink()

@@ -134,6 +134,8 @@ async def _serve(
     )
     results = ResultCache(settings.memo_limit)
     dispatcher = Server(cache, results, memory, Ledger(), settings.tensorboard_directory, leave)
+    # By now, as the data directory may be deleted with the server.
+    memory_folder = transient.in_memory()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, leave)
@@ -147,8 +149,8 @@ async def _serve(
         log.error("the model host cannot go on", exc_info=maintaining.exception())
     else:
         log.info("leaving: %s", "another host has come" if maintaining.done() else f"postmaster {server.pid} is gone")
-    if gone.done():
-        transient.clear()
+    if gone.done() and memory_folder is not None:
+        shutil.rmtree(memory_folder, ignore_errors=True)
     leave()
 
 

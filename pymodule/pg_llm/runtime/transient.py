@@ -44,10 +44,9 @@ def place(*, in_memory: bool) -> None:
             FOLDER.mkdir(mode=0o700)
 
 
-def clear() -> None:
-    """Delete what lies in memory: after the server has ended nothing is to be left there."""
-    if FOLDER.is_symlink() and Path(os.readlink(FOLDER)) == _memory():
-        _remove()
+def in_memory() -> Path | None:
+    """The folder in memory that this server uses, if it does: after its end nothing is to be left there."""
+    return _memory() if FOLDER.is_symlink() and _is_in_place() else None
 
 
 def _is_in_place() -> bool:
