@@ -66,7 +66,7 @@ def test_amounts_and_instruments_have_methods_of_their_own(shoppers: psycopg.Con
         ("'discount', 'spent', NULL", "confounders must not be NULL"),
         ("NULL, 'spent', '{}'", "treatment must not be NULL"),
         ("'discount', 'spent', '{visits,NULL}'", "without NULL"),
-        ("'discount', 'spent', '{{visits,lot}}'", "without NULL"),
+        ("'discount', 'spent', '{{visits,lot}}'", "must have one dimension"),
         ("'discount', 'spent', '{spent}'", '"spent" is named twice'),
         ("'discount', 'spend', '{}'", 'no column "spend"'),
         ("'region', 'spent', '{}'", '"region" is of type text'),

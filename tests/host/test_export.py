@@ -206,7 +206,7 @@ def test_a_damaged_export_is_made_anew(
 
     monkeypatch.setattr(export, "_write", copy)
     monkeypatch.setattr(export.subprocess, "run", start)
-    monkeypatch.setattr(export, "installation", lambda: Installation(sys.executable, "", str(cache)))
+    monkeypatch.setattr(source, "installation", lambda: Installation(sys.executable, "", str(cache)))
     assert export.ensure_exported(tiny, source.digest(tiny), "embedding", "fp32") == damaged
     assert manifest.is_whole(damaged)
     assert list(cache.iterdir()) == [damaged]
@@ -230,7 +230,7 @@ def test_an_export_that_fails_says_what_ran_out(
         return subprocess.CompletedProcess(command, code, "", f"lines before\n{said}\n")
 
     monkeypatch.setattr(export.subprocess, "run", run)
-    monkeypatch.setattr(export, "installation", lambda: Installation(sys.executable, "", str(tmp_path)))
+    monkeypatch.setattr(source, "installation", lambda: Installation(sys.executable, "", str(tmp_path)))
     with pytest.raises(error) as caught:
         export.ensure_exported(tmp_path, "d", "embedding", "fp32")
     assert caught.value.hint

@@ -18,7 +18,7 @@ Found = tuple[str, int, int, float, str]
 # Characters before and behind a match in which words speak for its kind.
 _BEFORE, _BEHIND = 50, 25
 # What stands between such a word and its number.
-_NUMBERED = re.compile(r"(?:[\s:#.=(]|\b(?:no|nos|nr|num|number|nummer|numero|número|n[°º]|is)\b)*\Z", re.IGNORECASE)
+_NUMBERED = re.compile(r"(?:[\s:#.=(]++|\b(?:no|nos|nr|num|number|nummer|numero|número|n[°º]|is)\b)*+", re.IGNORECASE)
 _SEPARATORS = str.maketrans("", "", " -./\u00a0")
 
 
@@ -62,8 +62,8 @@ def is_near(context: re.Pattern[str], text: str, start: int, end: int) -> bool:
 
 def is_right_behind(against: re.Pattern[str], text: str, start: int) -> bool:
     """Whether what stands there is numbered by such a word: "lot no. …", "version: …"."""
-    before = _NUMBERED.sub("", text[max(0, start - _BEHIND) : start])
-    return any(match.end() == len(before) for match in against.finditer(before))
+    before = text[max(0, start - _BEHIND) : start]
+    return any(_NUMBERED.fullmatch(before, match.end()) for match in against.finditer(before))
 
 
 def words(listed: str) -> re.Pattern[str]:
