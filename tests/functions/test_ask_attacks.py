@@ -375,3 +375,19 @@ def test_a_policy_that_catches_the_cancel_ends_with_its_session(
     finally:
         owner.close()
         db.execute("DROP OWNED BY stubborn CASCADE; DROP ROLE stubborn")
+
+
+def test_a_strangers_table_silences_no_question(db: psycopg.Connection, role: str, connect: Connect) -> None:
+    db.execute("CREATE TABLE visit (id int PRIMARY KEY, ward text, nights int)")
+    db.execute(
+        "INSERT INTO visit SELECT n, (ARRAY['north', 'south'])[n % 2 + 1], n % 9 FROM generate_series(1, 100) AS n"
+    )
+    question = "How many visits are in ward north?"
+    assert value(db, "SELECT rows FROM ask(%s)", question) == [{"count": 50}]
+    db.execute(f"GRANT CREATE ON SCHEMA public TO {role}")
+    with connect(role) as stranger:
+        stranger.execute("CREATE TABLE ward_north (id int PRIMARY KEY, ward text)")
+        stranger.execute("INSERT INTO ward_north VALUES (1, 'north'); GRANT SELECT ON ward_north TO PUBLIC")
+    rows, assumptions = db.execute("SELECT rows, assumptions FROM ask(%s)", (question,)).fetchone() or (None, [])
+    assert rows == [{"count": 50}]
+    assert "none of the tables of others is meant: 1 are yours or a superuser's" in assumptions

@@ -161,7 +161,7 @@ def _answer_and_log(
 ) -> tuple[Outcome, bool, str | None]:
     """The outcome, whether its confidence reaches llm.ask_threshold, and its id in the log, if there is one."""
     outcome = _best_outcome(db, question, tables, model, path, before)
-    confident = outcome.result is not None and outcome.confidence >= _threshold(db)
+    confident = _is_sure(db, outcome)
     if not settings.switch("llm.ask_log", db.setting("llm.ask_log")):
         return outcome, confident, None
     reason = outcome.explanation if confident else outcome.doubt
@@ -187,14 +187,41 @@ def _best_outcome(
     path: list[str],
     before: Previous | None = None,
 ) -> Outcome:
-    """Gather what is known, propose candidates, and settle on one; without one the outcome says why."""
+    """The outcome over all tables; where those of strangers may be what leaves it in doubt, over the others alone."""
+    outcome, own = _settled(db, question, tables, model, path, before)
+    if tables is None and own and not _is_sure(db, outcome):
+        alone, _ = _settled(db, question, own, model, path, before)
+        if _is_sure(db, alone):
+            alone.assumptions.append(f"none of the tables of others is meant: {len(own)} are yours or a superuser's")
+            return alone
+    return outcome
+
+
+def _is_sure(db: Connection, outcome: Outcome) -> bool:
+    return outcome.result is not None and outcome.confidence >= _threshold(db)
+
+
+def _settled(
+    db: Connection,
+    question: str,
+    tables: list[int] | None,
+    model: str | None,
+    path: list[str],
+    before: Previous | None,
+) -> tuple[Outcome, list[int]]:
+    """Gather what is known, propose candidates, and settle on one; without one the outcome says why.
+
+    Also the tables that the caller trusts, where there are others beside them.
+    """
     threshold = _threshold(db)
     writer = calibration.find_writer(db, model)
     row_count = calibration.sample_row_count(db) if writer is not None else 0
     gathered, scope = context.gather(db, question, tables, path, row_count, before)
     if not gathered.schema.tables and not gathered.examples:
-        return voting.no_outcome(question, scope, voting.NO_TABLE)
+        return voting.no_outcome(question, scope, voting.NO_TABLE), []
     # Where a question like it was taught, a person has said what answers it.
     if causality.asks_for_effect(gathered.question) and not gathered.examples:
-        return voting.no_outcome(gathered.question, scope, causality.REASON)
-    return voting.settle(db, gathered, scope, candidates.propose(gathered), writer, threshold)
+        return voting.no_outcome(gathered.question, scope, causality.REASON), []
+    own = [table.oid for table in gathered.schema.tables if table.trusted]
+    outcome = voting.settle(db, gathered, scope, candidates.propose(gathered), writer, threshold)
+    return outcome, own if len(own) < len(gathered.schema.tables) else []
