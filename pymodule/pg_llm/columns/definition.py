@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from pg_llm import settings
-from pg_llm.database import catalog, column_types, relation_names, table_access
+from pg_llm.database import catalog, column_types, relation_names, session_settings, table_access
 from pg_llm.database.catalog import Table
 from pg_llm.database.column_types import ColumnType
 from pg_llm.database.connection import Connection, Row
@@ -166,11 +166,7 @@ def _apply(db: Connection, values: dict[str, str]) -> None:
     # Nothing of the session that writes: a default that the author had not set is that of pg_llm.
     chosen = {"extra_float_digits": "1", "jit": "off"} | {name: "" for name in SETTINGS if name.startswith("llm.")}
     chosen |= {name: values[name] for name in SETTINGS if isinstance(values.get(name), str)}
-    db.rows(
-        "SELECT set_config(s.name, s.value, true) FROM unnest($1, $2) AS s (name, value)",
-        ("text[]", "text[]"),
-        (list(chosen), list(chosen.values())),
-    )
+    session_settings.set_all(db, chosen)
 
 
 def of_table(db: Connection, table: str) -> list[AIColumn]:

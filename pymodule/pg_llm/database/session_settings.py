@@ -13,6 +13,10 @@ MEANING = (
 )
 # With these a session is shown the statements that run in it.
 _SHOWN = ("debug_print_parse", "debug_print_rewritten", "debug_print_plan")
+_SET = """
+    SELECT pg_catalog.set_config(s.name, s.value, true)
+    FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS s (name, value)
+"""
 
 
 def current(db: Connection) -> dict[str, str]:
@@ -23,8 +27,9 @@ def current(db: Connection) -> dict[str, str]:
 def apply(db: Connection, values: Mapping[str, str]) -> None:
     """Have the rest of a piece of work with another role's rights run under these, and show nobody its statements."""
     chosen = dict.fromkeys(_SHOWN, "off") | {name: values[name] for name in MEANING if name in values}
-    db.rows(
-        "SELECT set_config(s.name, s.value, true) FROM unnest($1, $2) AS s (name, value)",
-        ("text[]", "text[]"),
-        (list(chosen), list(chosen.values())),
-    )
+    set_all(db, chosen)
+
+
+def set_all(db: Connection, values: Mapping[str, str]) -> None:
+    """Set them until the role is put back, or the transaction ends."""
+    db.rows(_SET, ("text[]", "text[]"), (list(values), list(values.values())))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pg_llm import settings
-from pg_llm.database import ownership, relation_names, table_access
+from pg_llm.database import ownership, relation_names, session_settings, table_access
 from pg_llm.database.connection import Connection, Row
 from pg_llm.database.security_context import as_extension_owner
 from pg_llm.errors import InsufficientPrivilege, InvalidInput, UndefinedStream
@@ -38,10 +38,6 @@ _ALL = f"""
 """
 _OF_PUBLICATIONS = """
     SELECT s.id FROM llm.all_stream AS s WHERE s.source ->> 'kind' = 'publication' AND s.source ->> 'security' = $1
-"""
-_APPLY = """
-    SELECT pg_catalog.set_config(s.name, s.value, true)
-    FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS s (name, value)
 """
 
 
@@ -141,7 +137,7 @@ def apply(db: Connection, values: dict[str, str]) -> None:
     """Set what a stream's statements depend on, until the role is put back."""
     chosen = {"extra_float_digits": "1", "jit": "off"} | {name: "" for name in SETTINGS if name.startswith("llm.")}
     chosen |= {name: values[name] for name in SETTINGS if isinstance(values.get(name), str)}
-    db.rows(_APPLY, ("text[]", "text[]"), (list(chosen), list(chosen.values())))
+    session_settings.set_all(db, chosen)
 
 
 def current_settings(db: Connection) -> dict[str, str]:
